@@ -70,6 +70,7 @@ def search(
     workers: Workers = "auto",
     ship: Ship = "blend",
     refit: bool | None = None,
+    code_length: bool = False,
     examples: bool = True,
     name: str | None = None,
     storage: str | None = None,
@@ -181,6 +182,9 @@ def search(
             before. The figures are those of the trainings before. By default they are if the
             trainings saw less than two thirds of the rows, and if it takes at most a fifth of the
             time of the search or fits into `time_limit`.
+        code_length: Whether the report has the code lengths of the training labels: two-part, and
+            prequential, for which challenger and tuned cross-entropy are trained on growing parts
+            of the rows.
         examples: Whether the report shows the first words or small copies of the pictures of a few
             rows on which the finalists disagree.
         name: The study's name; by default the name of the data, with a number if it is taken.

@@ -180,6 +180,21 @@ def _different(
     return (new + again)[:count]
 
 
+def holdout_of(pool: RowPool, seed: int) -> Division:
+    """Hold out the latest quarter of the rows, or another quarter where time does not count.
+
+    Args:
+        pool: The rows.
+        seed: Seed of the draw.
+
+    Raises:
+        InputError: There are too few groups or moments.
+    """
+    if pool.order is not None:
+        return _forward(pool, at_most=1)[0]
+    return _holdout(pool, seed, False)
+
+
 def _holdout(pool: RowPool, seed: int, largest_first: bool = True) -> Division:
     """Hold out a quarter of the rows, at most 25 000."""
     chosen = hold_out(

@@ -15,6 +15,7 @@ from autoloss.core.task import Task
 from autoloss.data.divide import Piece
 from autoloss.data.folds import Encoder
 from autoloss.data.glimpse import Glimpse
+from autoloss.data.growing import growing_divisions
 from autoloss.data.hints import as_hinted
 from autoloss.data.input_kinds import InputKind, kind_of_encoding
 from autoloss.data.parts import Fold, LockedPart, Part
@@ -183,6 +184,41 @@ class StudyData:
         if repeats is not None and repeats < self._divisions.outer_repeats:
             divisions = divisions[: repeats * (len(divisions) // self._divisions.outer_repeats)]
         return tuple(self._fold(division) for division in divisions)
+
+    def growing(self, *, seed: int) -> tuple[Fold, ...]:
+        """Return blocks of an order of the training rows, each with the rows before it divided.
+
+        The order is that of time, else random with groups whole. Rows of a validation file, locked
+        rows and the first block are in no test part. See `growing_divisions`.
+
+        Args:
+            seed: Seed of order and divisions.
+
+        Raises:
+            InputError: A division cannot be learnt from.
+        """
+        main, folds = self._encoder.sources.main, []
+        for division in growing_divisions(self._divisions.pool, seed):
+            assert division.test is not None
+            fold = encoded_fold(self._encoder, division, None)
+            # Labels that the rows before do not tell apart are coded too.
+            test = self._encoder.part(Piece("test", main, division.test), fold.encoding)
+            folds.append(replace(fold, test=test))
+        return tuple(folds)
+
+    def training_part(self, encoding: Any) -> Part:
+        """Return all rows that train or are divided into training and validation rows.
+
+        Args:
+            encoding: Encodes the rows.
+        """
+        piece = Piece("train", self._encoder.sources.main, self._divisions.pool.rows)
+        return self._encoder.part(piece, encoding)
+
+    @property
+    def is_in_time(self) -> bool:
+        """Return whether rows are divided by time."""
+        return self._divisions.pool.order is not None
 
     def whole(self, encoding: Any = None) -> Fold:
         """Return all rows as training rows, with no row held out.

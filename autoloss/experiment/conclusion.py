@@ -10,6 +10,7 @@ from autoloss.core.errors import InputError
 from autoloss.core.task import TaskKind
 from autoloss.experiment.ahead import Ahead
 from autoloss.experiment.boosting import Boosted
+from autoloss.experiment.code_lengths import with_training_code
 from autoloss.experiment.confirmation import LockedPredictions, confirm_on_locked
 from autoloss.experiment.label_boosting import MOST_LABELS
 from autoloss.experiment.label_decision import as_decided
@@ -88,6 +89,9 @@ def conclude(session: SearchSession, boosting: Ahead[Boosted | None]) -> SearchR
         model = with_locked(model, on_locked)
     refitted = refit(session, selection, model, shipping.numbers)
     labels = as_decided(summary.labels, refitted.model)
+    if session.opened.request.code_length and summary.code_lengths is not None:
+        codes = with_training_code(summary.code_lengths, session, selection)
+        summary = replace(summary, code_lengths=codes)
     summary = replace(summary, refit=refitted.record, seconds=_seconds(session), labels=labels)
     result = replace(result, summary=summary, model=refitted.model)
     if len(shipping.numbers) == 1:

@@ -30,6 +30,7 @@ class Finals:
         outer_trials: Trials that are trained in every outer fold.
         more: Finalists besides these, at most.
         refit: Whether the model that ships is trained again on all rows.
+        growing: Whether both losses are trained on growing parts of the rows.
     """
 
     finalists: int
@@ -38,6 +39,7 @@ class Finals:
     outer_trials: int = 0
     more: int = MORE_FINALISTS
     refit: bool = False
+    growing: bool = False
 
     @property
     def trainings(self) -> int:

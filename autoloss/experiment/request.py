@@ -68,6 +68,7 @@ class Output:
     Args:
         ship: The policy for the model that ships.
         refit: Whether its members are trained again on all rows; None to decide by the rows.
+        code_length: Whether networks of growing parts of the rows code the training labels.
         examples: Whether the report shows words or pictures of rows on which finalists disagree.
         track: The trials that MLflow gets.
         register: Name in MLflow's model registry; None registers nothing.
@@ -79,6 +80,7 @@ class Output:
 
     ship: Ship = "blend"
     refit: bool | None = None
+    code_length: bool = False
     examples: bool = True
     track: Track = "all"
     register: str | None = None

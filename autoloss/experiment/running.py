@@ -148,6 +148,7 @@ def make_session(opened: OpenSearch) -> SearchSession:
         crowding=crowding,
         refit=wants_refit(opened.request.refit, data),
         teacher=opened.teacher,
+        code_length=opened.request.code_length,
     )
     opened.progress.detailed(timed.together.text)
     divisions, plan = timed.divisions, timed.timetable.plan

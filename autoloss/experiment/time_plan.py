@@ -38,6 +38,8 @@ OUTER_SHARE, OUTER_MORE = 0.6, 4
 LEAST_OUTER_TRIALS = 4
 BLENDED = 2
 """Trials whose mean ships, as planned."""
+GROWING = 4
+"""Trainings of a finalist that take as long as those of both losses on growing parts."""
 REFIT_MARGIN = 1.3
 """The training on all rows is left out if what comes before it takes longer than planned."""
 
@@ -152,6 +154,8 @@ class Workload:
         again = self.population_seconds(finals.trainings, epochs=epochs, size=self.final_size)
         again += self.population_seconds(outer, epochs=epochs, size=self.outer_size)
         again += finals.judged * self.predicted + self.teaching_seconds(finals)
+        if finals.growing:
+            again += self.population_seconds(GROWING, epochs=epochs, size=self.final_size)
         return again + (self._least_refit_seconds(finals, epochs) if finals.refit else 0.0)
 
     def teaching_seconds(self, finals: Finals) -> float:
@@ -229,8 +233,9 @@ class Workload:
         return replace(self.smallest_with_refit(trials), replicates=replicates)
 
     def smallest_with_refit(self, trials: int) -> Finals:
-        """Return the smallest final trainings, with that on all rows unless it is not wanted."""
-        return replace(self.smallest(trials), refit=self.finals.refit)
+        """Return the smallest final trainings, with those after the verdict that are wanted."""
+        asked = self.finals
+        return replace(self.smallest(trials), refit=asked.refit, growing=asked.growing)
 
     def smallest(self, trials: int) -> Finals:
         """Return the smallest final trainings after `trials` trials."""

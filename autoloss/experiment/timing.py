@@ -66,6 +66,7 @@ def make_timetable(
     crowding: float | None = None,
     refit: bool = False,
     teacher: Teacher | None = None,
+    code_length: bool = False,
 ) -> PlannedTime:
     """Plan the time of a search, its rows, and the number of candidates that train together.
 
@@ -84,6 +85,7 @@ def make_timetable(
         crowding: The slowdown of a busy machine; None for that of the clock so far.
         refit: Whether the user wants the model that ships to be trained again on all rows.
         teacher: The teacher of the rows; None for none.
+        code_length: Whether both losses are trained on growing parts of the rows at the end.
     """
     crowding = clock.crowding if crowding is None else crowding
     after = crowding * after_seconds(data)
@@ -108,6 +110,7 @@ def make_timetable(
             together=chosen.candidates,
             costs=costs,
             refit=refit,
+            growing=code_length,
             predicted=prediction_seconds(data, divisions.jobs[0].network),
             taught=0.0 if teacher is None else teacher.seconds(folds[0]),
         )

@@ -39,6 +39,7 @@ def workload_of(
     together: int,
     costs: EpochCosts,
     refit: bool = False,
+    growing: bool = False,
     predicted: float = 0.0,
     taught: float = 0.0,
 ) -> Workload:
@@ -55,6 +56,7 @@ def workload_of(
         together: Candidates of a population.
         costs: The seconds of an epoch.
         refit: Whether the model that ships is trained again on all rows, if there is time.
+        growing: Whether both losses are trained on growing parts of the rows, if there is time.
         predicted: Seconds of a training's predictions for the locked rows.
         taught: Seconds that a teacher learns for a division of the search.
     """
@@ -72,6 +74,7 @@ def workload_of(
             repeats,
             min(fixed, trials) if repeats else 0,
             refit=refit,
+            growing=growing,
         ),
         divisions=len(divisions),
         outer_folds=folds,

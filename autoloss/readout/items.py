@@ -200,6 +200,18 @@ class Items:
             return facts.item_counts
         return facts.population[self.numbers.cpu()]
 
+    def tally(self, facts: ClassFacts) -> Tensor:
+        """Return how many of the items are of each class, of several labels for each label.
+
+        Shape:
+            (1, C); several labels (L, 2).
+        """
+        n_classes = facts.n_classes
+        kinds = facts.row_scores // n_classes
+        numbers = self.numbers.cpu() if kinds > 1 else 0
+        codes = numbers * n_classes + self.labels.cpu()
+        return torch.bincount(codes, minlength=kinds * n_classes).view(kinds, n_classes)
+
     def scores(self, values: Tensor) -> Tensor:
         """Return scores of the items from those in the layout of the losses, with a class axis.
 

@@ -3,6 +3,7 @@
 Floor 1. Imports core alone.
 """
 
+from autoloss.records.code_lengths import CodeBlock, CodeLengths, TrainingCode
 from autoloss.records.divisions import DataSummary, LabelCount, Resampling
 from autoloss.records.insights import (
     ClassScores,
@@ -44,6 +45,8 @@ from autoloss.records.verdicts import (
 __all__ = [
     "REFINED_LOG_LOSS",
     "ClassScores",
+    "CodeBlock",
+    "CodeLengths",
     "Comparison",
     "Confusion",
     "CostCurve",
@@ -79,6 +82,7 @@ __all__ = [
     "Tails",
     "Threshold",
     "TopShare",
+    "TrainingCode",
     "TrainingReport",
     "TrainingState",
     "TrialRecord",

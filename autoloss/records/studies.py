@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autoloss.core.display import Card, Shown
+from autoloss.records.code_lengths import CodeLengths
 from autoloss.records.divisions import DataSummary, Resampling
 from autoloss.records.insights import (
     ClassScores,
@@ -107,6 +108,7 @@ class Summary(Shown):
         tags: The models on the tags of sequences; None for labels of rows.
         rule_costs: The cost of each decision rule; empty without a cost matrix.
         strangers: How the models tell strangers, rows that belong to no class; None without any.
+        code_lengths: The bits of a label by both models; None in older studies.
     """
 
     schema_version: int
@@ -153,6 +155,7 @@ class Summary(Shown):
     tags: TagInsights | None = None
     strangers: SearchStrangers | None = None
     rule_costs: tuple[RuleCost, ...] = ()
+    code_lengths: CodeLengths | None = None
 
     def _card(self) -> Card:
         ships = self.trial(self.recommended).label

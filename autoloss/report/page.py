@@ -25,6 +25,7 @@ from autoloss.report.class_facts import (
     ranking_table,
     ranking_text,
 )
+from autoloss.report.code_lengths import code_facts
 from autoloss.report.comparison import comparison_bars, comparison_rows, metric_rows
 from autoloss.report.doubts import doubts
 from autoloss.report.finalists import finalist_rows, rule_rows
@@ -64,6 +65,7 @@ COMPUTED = (
     challenger_text,
     class_rows,
     class_score_facts,
+    code_facts,
     comparison_bars,
     comparison_rows,
     confusion_facts,

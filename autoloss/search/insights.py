@@ -11,7 +11,7 @@ from autoloss.losses import LossSpec
 from autoloss.metrics import positive_reliability, reliability
 from autoloss.metrics.label_places import LabelPlaces
 from autoloss.metrics.token_places import TokenPlaces
-from autoloss.records import LabelInsights, Reliability, TagInsights
+from autoloss.records import CodeLengths, LabelInsights, Reliability, TagInsights
 from autoloss.records.insights import RuleCost, Signals
 from autoloss.search.class_curves import class_scores, cost_curve, ranking
 from autoloss.search.decision_rules import RuledModel, prior_undone, rule_costs
@@ -20,6 +20,8 @@ from autoloss.search.evidence import Evidence, StudySnapshot
 from autoloss.search.label_insights import label_insights
 from autoloss.search.signals import gradient_signals
 from autoloss.search.tag_insights import tag_insights
+from autoloss.verdict.code_lengths import bits
+from autoloss.verdict.learnt import learnt
 
 ROLES = ("challenger", "cross-entropy")
 BEFORE = "{} before the read-out"
@@ -75,6 +77,7 @@ def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str
         "labels": _labels(study, evidence, shipped),
         "tags": _tags(study, evidence),
         "signals": _signals(study, evidence, shipped),
+        "code_lengths": _code_lengths(study, evidence),
     }
 
 
@@ -99,6 +102,18 @@ def _rule_costs(
         )
     clusters = evidence.items.cluster_numbers
     return rule_costs(models, as_codes(evidence.targets), price, clusters, seed=study.seed)
+
+
+def _code_lengths(study: StudySnapshot, evidence: Evidence) -> CodeLengths:
+    """Return the bits of a label of the rows of the verdict by both models."""
+    labels, counts = as_codes(evidence.targets), evidence.items.counts(study.facts).numpy()
+    ours, theirs = (learnt(own.numpy(), labels, counts) for own in evidence.log_probs)
+    return CodeLengths(
+        labels=len(labels),
+        prior=bits(theirs.of_shares),
+        challenger=bits(ours.log_loss),
+        baseline=bits(theirs.log_loss),
+    )
 
 
 def _tags(study: StudySnapshot, evidence: Evidence) -> TagInsights | None:

@@ -128,8 +128,12 @@ def item_mean(values: Tensor, weights: Tensor | None) -> Tensor:
     return weighted.flatten(1).sum(1) / weights.flatten(1).sum(1).clamp_min(1e-12)
 
 
-def batch_size_for(n_rows: int, at_most: int, *, least: int = 32) -> int:
-    """Return the rows of a mini-batch: `at_most`, or fewer to keep 16 steps in an epoch.
+STEPS, SMALLEST_BATCH = 16, 32
+"""Steps that an epoch keeps by smaller mini-batches, and rows below which these are not halved."""
+
+
+def batch_size_for(n_rows: int, at_most: int, *, least: int = SMALLEST_BATCH) -> int:
+    """Return the rows of a mini-batch: `at_most`, or fewer to keep `STEPS` steps in an epoch.
 
     Args:
         n_rows: Training rows.
@@ -137,7 +141,7 @@ def batch_size_for(n_rows: int, at_most: int, *, least: int = 32) -> int:
         least: Rows below which a mini-batch is not halved.
     """
     size = at_most
-    while size > least and n_rows // size < 16:
+    while size > least and n_rows // size < STEPS:
         size //= 2
     return max(1, min(size, n_rows))
 

@@ -26,7 +26,7 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "--model", "net.py:make", "--ship", "best", "--refit", "--workers", 2,
         "--labels-in", "list", "--label-separator", "|", "--label-decision", "f1",
         "--tokens", "words", "--constrained",
-        "--images", "photo", "--image-size", "32", "--skip-bad", "--no-examples",
+        "--images", "photo", "--image-size", "32", "--skip-bad", "--no-examples", "--code-length",
         "--features", "embed.py:vectors",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
@@ -71,6 +71,7 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "images": "photo",
         "image_size": 32,
         "skip_bad": True,
+        "code_length": True,
         "examples": False,
         "features": "embed.py:vectors",
         "name": "mine",

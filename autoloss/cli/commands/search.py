@@ -44,6 +44,15 @@ Refits = Annotated[
         rich_help_panel=options.OUTPUT,
     ),
 ]
+CodeLength = Annotated[
+    bool,
+    typer.Option(
+        "--code-length",
+        help="Code the training labels with both losses, two-part and prequential, which trains "
+        "both on growing parts of the rows, for the report.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
 
 Examples = Annotated[
     bool,
@@ -97,6 +106,7 @@ def search(
     workers: options.Workers = "auto",
     ship: Ships = Policy.BLEND,
     refit: Refits = None,
+    code_length: CodeLength = False,
     examples: Examples = True,
     name: options.Name = None,
     out: options.Out = options.OUT,
