@@ -143,7 +143,7 @@ def show(console: Console, found: Diagnosis) -> None:
 def _tables(found: Diagnosis) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[str]]]]:
     """Yield title, header and rows of each table."""
     from autoloss.report import diagnosis_words as words
-    from autoloss.report import strangers
+    from autoloss.report import strangers, surface
 
     yield (
         "Calibration of the predicted class",
@@ -173,6 +173,12 @@ def _tables(found: Diagnosis) -> Iterator[tuple[str, Sequence[str], Sequence[Seq
         ("loss", "dead zone", "median"),
         words.signal_rows(found),
     )
+    if found.surface is not None:
+        yield (
+            "Surface around the network, along directions of length 1",
+            surface.HEADS,
+            surface.slice_rows(found.surface),
+        )
     if found.strangers is not None:
         yield (
             "Strangers: how well a score tells them from these rows (95% interval)",

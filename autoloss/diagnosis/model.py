@@ -9,10 +9,12 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from autoloss.core.errors import InputError, closest
+from autoloss.core.ragged import Labels, Ragged
 from autoloss.core.task import MISSING_LABEL, Task
-from autoloss.data.encoding import TokenReader
+from autoloss.data.encoding import Inputs, TokenReader
 from autoloss.data.frames import Table
 from autoloss.data.input_kinds import kind_of_encoding
 from autoloss.data.label_columns import read_label_lists, read_labels
@@ -22,10 +24,12 @@ from autoloss.data.sources import labels_of
 from autoloss.data.values import label_of as text_of
 from autoloss.diagnosis.labelled import LEAST_ROWS, ItemLabels, LabelledPredictions
 from autoloss.diagnosis.loss import determined_part
+from autoloss.diagnosis.of_network import network_surface
 from autoloss.diagnosis.run import diagnosed
 from autoloss.diagnosis.several import counted_note
 from autoloss.diagnosis.tokens import of_tokens
 from autoloss.inference.classifier import Classifier
+from autoloss.inference.entrance import encoded_rows
 from autoloss.inference.predicting import SEPARATOR
 from autoloss.losses import LossSpec
 from autoloss.records.diagnosis import Diagnosis
@@ -53,7 +57,7 @@ def diagnose_model(
     Raises:
         InputError: If columns are missing, labels are unknown, or rows are too few.
     """
-    predictions = _given(classifier, data)
+    predictions, rows, labels = _given(classifier, data)
     notes = list(predictions.notes)
     trained = classifier.members[0].readout.spec
     if loss is None:
@@ -74,10 +78,26 @@ def diagnose_model(
     predictions = replace(predictions, notes=tuple(notes))
     counts = [classifier.facts(member).of_item() for member in classifier.members]
     strange = None if ood is None else classifier.logits(ood)
-    return diagnosed(predictions, loss, name=name, counts=counts, strange=strange, seed=seed)
+    found = diagnosed(predictions, loss, name=name, counts=counts, strange=strange, seed=seed)
+    place = max(range(len(classifier.members)), key=lambda one: classifier.members[one].weight)
+    surface = network_surface(classifier, rows[place], labels, place=place, seed=seed)
+    if isinstance(surface, str):
+        return replace(found, surface_reason=surface)
+    return replace(found, surface=surface, surface_reason="")
 
 
-def _given(classifier: Classifier, data: Source) -> LabelledPredictions:
+Given = tuple[LabelledPredictions, list[Inputs], Labels]
+"""Predictions for labelled rows, the rows as each training reads them, and the labels of all."""
+
+
+def _logits(classifier: Classifier, data: Source) -> tuple[Tensor, list[Inputs]]:
+    """Return the raw scores of every training as `Classifier.logits`, and the rows it reads."""
+    rows = classifier.by_member(encoded_rows(classifier.encodings, data))
+    found = [classifier.member_logits(place, one) for place, one in enumerate(rows)]
+    return torch.stack(found).float(), rows
+
+
+def _given(classifier: Classifier, data: Source) -> Given:
     """Return the predictions of a model for the labelled rows."""
     if classifier.task.kind == "sequence":
         return _of_sequences(classifier, data)
@@ -91,12 +111,13 @@ def _given(classifier: Classifier, data: Source) -> LabelledPredictions:
         return _of_labels(classifier, pieces, table)
     targets, notes = _targets(classifier, table)
     rows = np.flatnonzero(targets >= 0)
-    logits = classifier.logits(pieces)[:, rows]
+    every, inputs = _logits(classifier, pieces)
+    logits = every[:, rows]
     each = [
         member.readout.log_probs(own, classifier.facts(member)).log_softmax(-1)
         for member, own in zip(classifier.members, logits, strict=True)
     ]
-    return LabelledPredictions(
+    found = LabelledPredictions(
         log_probs=classifier.mean(each),
         logits=logits,
         targets=torch.from_numpy(targets[rows]),
@@ -105,13 +126,14 @@ def _given(classifier: Classifier, data: Source) -> LabelledPredictions:
         kind="model",
         notes=notes,
     )
+    return found, inputs, torch.from_numpy(targets)
 
 
-def _of_labels(classifier: Classifier, data: Source, table: Table) -> LabelledPredictions:
+def _of_labels(classifier: Classifier, data: Source, table: Table) -> Given:
     """Return the predictions of a model of several labels for each label that is known."""
     names = classifier.task.names
     answers = torch.from_numpy(_answers(classifier.task, table))
-    logits = classifier.logits(data)
+    logits, inputs = _logits(classifier, data)
     facts = [classifier.facts(member) for member in classifier.members]
     each = [
         member.readout.log_probs(one, own).log_softmax(-1)
@@ -123,7 +145,7 @@ def _of_labels(classifier: Classifier, data: Source, table: Table) -> LabelledPr
         raise InputError(
             f"{table.label} must have at least {LEAST_ROWS} known labels, but has {len(rows)}."
         )
-    return LabelledPredictions(
+    found = LabelledPredictions(
         log_probs=classifier.mean(each)[known],
         logits=facts[0].over_classes(logits)[:, known],
         targets=answers[known],
@@ -134,9 +156,10 @@ def _of_labels(classifier: Classifier, data: Source, table: Table) -> LabelledPr
         items=ItemLabels(names, numbers, rows),
         clusters=rows,
     )
+    return found, inputs, answers
 
 
-def _of_sequences(classifier: Classifier, data: Source) -> LabelledPredictions:
+def _of_sequences(classifier: Classifier, data: Source) -> Given:
     """Return the predictions of a model of sequences for the tagged tokens."""
     made = kind_of_encoding(classifier.encodings[0]).reader(classifier.encodings)
     reader = cast("TokenReader", made)
@@ -150,7 +173,7 @@ def _of_sequences(classifier: Classifier, data: Source) -> LabelledPredictions:
             f"{table.label} must have at least {LEAST_ROWS} tokens with tags of the model, and two"
             f" tags or more, but has {plural(int(known.sum()), 'such token')}."
         )
-    logits = classifier.logits(data)
+    logits, inputs = _logits(classifier, data)
     each = [
         member.readout.log_probs(one, classifier.facts(member)).log_softmax(-1)
         for member, one in zip(classifier.members, logits, strict=True)
@@ -169,7 +192,8 @@ def _of_sequences(classifier: Classifier, data: Source) -> LabelledPredictions:
     )
     sequence = np.repeat(np.arange(len(lengths)), lengths)
     place = np.arange(len(tags)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return of_tokens(found, sequence[known.numpy()], place[known.numpy()])
+    labels = Ragged(tags.clamp_min(-1), torch.from_numpy(np.asarray(lengths)))
+    return of_tokens(found, sequence[known.numpy()], place[known.numpy()]), inputs, labels
 
 
 def _answers(task: Task, table: Table) -> NDArray[np.int64]:

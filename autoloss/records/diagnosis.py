@@ -8,6 +8,7 @@ from typing import Any, Literal
 from autoloss.core.display import Card, Shown, figures
 from autoloss.records import Reliability
 from autoloss.records.strangers import Strangers
+from autoloss.records.surface import Surface
 
 SCHEMA_VERSION = 1
 Kind = Literal["model", "logits", "probabilities"]
@@ -278,6 +279,8 @@ class Diagnosis(Shown):
         saturation: Squared error beside cross-entropy.
         suspects: Labels that may be wrong.
         bits: Code lengths.
+        surface: The surface of the losses around the network; None if there is none.
+        surface_reason: Why there is none; empty otherwise.
         strangers: Scores of rows that belong to no class; None if none are given.
         is_inverted: Whether the scores rank the classes the wrong way: a class gets less
             probability on its own rows than on all.
@@ -313,6 +316,8 @@ class Diagnosis(Shown):
     version: str = ""
     schema_version: int = SCHEMA_VERSION
     labels: tuple[str, ...] = ()
+    surface: Surface | None = None
+    surface_reason: str = "saved predictions have no weights"
 
     @property
     def size_text(self) -> str:

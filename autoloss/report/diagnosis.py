@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from autoloss.records.diagnosis import Diagnosis
 from autoloss.report import diagnosis_words as words
-from autoloss.report import strangers
+from autoloss.report import strangers, surface
 from autoloss.report.diagnosis_figures import (
     reliability_chart,
     reliability_start,
@@ -48,6 +48,8 @@ def render_diagnosis(found: Diagnosis) -> str:
         tenths=tenths_chart(found),
         words=words,
         strangers=strangers,
+        surface=surface,
+        slices=_slices(found),
         temperatures=temperature_chart(found.strangers)
         if found.strangers is not None and found.strangers.curves
         else None,
@@ -55,6 +57,14 @@ def render_diagnosis(found: Diagnosis) -> str:
         pages=(LIGHT_PAGE, DARK_PAGE),
         style=Markup(page_file("report.css") + page_file("diagnosis.css")),
     )
+
+
+def _slices(found: Diagnosis) -> list[tuple[str, Markup]]:
+    """Return name and figure of each slice of the surface."""
+    if (own := found.surface) is None:
+        return []
+    pairs = zip(surface.slice_names(own), own.slices, strict=True)
+    return [(capital(name), surface.slice_chart(own, one, name)) for name, one in pairs]
 
 
 def diagnosis_json(found: Diagnosis) -> str:

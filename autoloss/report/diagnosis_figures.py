@@ -5,116 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from autoloss.records import Reliability
 from autoloss.records.diagnosis import Diagnosis
 from autoloss.records.strangers import Strangers
+from autoloss.report.chart import Frame
 from autoloss.report.diagnosis_words import loss_words, number
 from autoloss.report.strangers import NAMES, curve_names
-
-_WIDTH, _HEIGHT = 440, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 22, 12, 42
-
-
-class _Frame:
-    """A drawing area: two axes with their ranges, and the marks in it.
-
-    Args:
-        x: Range of the horizontal axis.
-        y: Range of the vertical axis.
-        height: Of the whole, in units of the drawing.
-    """
-
-    def __init__(
-        self, x: tuple[float, float], y: tuple[float, float], *, height: int = _HEIGHT
-    ) -> None:
-        self.x, self.y, self.height = x, y, height
-        self.marks: list[Markup] = []
-
-    def at(self, x: float, y: float) -> tuple[float, float]:
-        """Return the place of a point."""
-        across = (x - self.x[0]) / (self.x[1] - self.x[0])
-        up = (y - self.y[0]) / (self.y[1] - self.y[0])
-        bottom = self.height - _BOTTOM
-        return (
-            round(_LEFT + across * (_WIDTH - _LEFT - _RIGHT), 1),
-            round(bottom - min(max(up, 0.0), 1.0) * (bottom - _TOP), 1),
-        )
-
-    def path(
-        self, points: Sequence[tuple[float, float]], kind: str, *, closed: bool = False
-    ) -> None:
-        """Draw a line through points, or an area."""
-        steps = " L".join("{} {}".format(*self.at(*point)) for point in points)
-        self.marks.append(
-            Markup('<path class="{}" d="M{}{}"/>').format(kind, steps, "Z" if closed else "")
-        )
-
-    def dot(self, x: float, y: float, kind: str, title: str, *, crossed: bool = False) -> None:
-        """Draw a point, or a cross, with a tooltip."""
-        a, b = self.at(x, y)
-        if crossed:
-            shape = Markup('<path class="{}" d="M{} {}l9 9m0 -9l-9 9">').format(
-                kind, a - 4.5, b - 4.5
-            )
-            end = Markup("</path>")
-        else:
-            shape = Markup('<circle class="{}" cx="{}" cy="{}" r="4">').format(kind, a, b)
-            end = Markup("</circle>")
-        self.marks.append(shape + Markup("<title>{}</title>").format(title) + end)
-
-    def bar(self, x: tuple[float, float], y: tuple[float, float], kind: str, title: str) -> None:
-        """Draw a bar between two corners."""
-        (a, b), (c, d) = self.at(x[0], y[1]), self.at(x[1], y[0])
-        self.marks.append(
-            Markup(
-                '<rect class="{}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>'
-            ).format(kind, a, b, round(max(c - a, 0.0), 1), round(max(d - b, 0.0), 1), title)
-        )
-
-    def drawn(
-        self,
-        alt: str,
-        x_title: str,
-        y_title: str,
-        x_ticks: Sequence[tuple[float, str]],
-        y_ticks: Sequence[tuple[float, str]],
-    ) -> Markup:
-        """Return the drawing with its axes; `alt` describes it."""
-        bottom = self.height - _BOTTOM
-        axes: list[Markup] = []
-        for value, text in x_ticks:
-            place = self.at(value, self.y[0])[0]
-            axes.append(
-                Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-                    place, bottom + 18, text
-                )
-            )
-        for value, text in y_ticks:
-            place = self.at(self.x[0], value)[1]
-            axes.append(
-                Markup('<path class="grid" d="M{} {}H{}"/>').format(_LEFT, place, _WIDTH - _RIGHT)
-            )
-            axes.append(
-                Markup('<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>').format(
-                    _LEFT - 6, place + 4, text
-                )
-            )
-        axes.append(
-            Markup('<text class="title" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-                (_LEFT + _WIDTH - _RIGHT) / 2, self.height - 6, x_title
-            )
-        )
-        axes.append(
-            Markup(
-                '<text class="title" transform="translate(11 {}) rotate(-90)" '
-                'text-anchor="middle">{}</text>'
-            ).format((_TOP + bottom) / 2, y_title)
-        )
-        head = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">')
-        body = Markup("").join([*axes, *self.marks])
-        return head.format(_WIDTH, self.height, escape(alt)) + body + Markup("</svg>")
 
 
 def reliability_chart(diagram: Reliability, start: float) -> Markup:
@@ -124,7 +22,7 @@ def reliability_chart(diagram: Reliability, start: float) -> Markup:
         diagram: The points.
         start: Where both axes begin.
     """
-    frame = _Frame((start, 1.0), (start, 1.0))
+    frame = Frame((start, 1.0), (start, 1.0))
     points = sorted(
         zip(
             diagram.confidence,
@@ -168,7 +66,7 @@ def signal_chart(found: Diagnosis) -> Markup:
     curves = [list(one.curve) for one in signal.losses]
     highest = max((v for one in curves for v in one if math.isfinite(v)), default=1.0)
     top = max(1.2, 1.1 * min(highest, 20.0))
-    frame = _Frame((0.0, 1.0), (0.0, top))
+    frame = Frame((0.0, 1.0), (0.0, top))
     n = len(signal.histogram)
     tallest = max(signal.histogram) or 1.0
     for place, share in enumerate(signal.histogram):
@@ -199,7 +97,7 @@ def tenths_chart(found: Diagnosis) -> Markup:
     n_bars = 1 + len(found.signal.losses)
     largest = max(max(one.share, *(g for g in one.gradient)) for one in tenths)
     top = min(1.0, 1.08 * largest)
-    frame = _Frame((0.0, 1.0), (0.0, top))
+    frame = Frame((0.0, 1.0), (0.0, top))
     width = 0.084 / n_bars
     for place, one in enumerate(tenths):
         begin = place / 10 + 0.008
@@ -224,7 +122,7 @@ def temperature_chart(found: Strangers) -> Markup:
     values = [value for curve in found.curves for value in curve.auroc]
     low = min(0.5, math.floor(10 * min(values)) / 10)
     logs = [math.log10(one) for one in found.temperatures]
-    frame = _Frame((logs[0], logs[-1]), (low, 1.0))
+    frame = Frame((logs[0], logs[-1]), (low, 1.0))
     frame.path([(logs[0], 0.5), (logs[-1], 0.5)], "diagonal")
     for place, curve in enumerate(found.curves):
         frame.path(list(zip(logs, curve.auroc, strict=True)), f"line s{place}")

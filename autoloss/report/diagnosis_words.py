@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from autoloss.records.diagnosis import ClassRow, Diagnosis, LossSignal, ReadoutRow
 from autoloss.report.strangers import is_fooled, summary_text
+from autoloss.report.surface import surface_text
 from autoloss.report.words import MISSING, capital, count_text, family_words, share_text
 
 # A class beyond these is named by its number alone where the page would not end.
@@ -36,6 +37,7 @@ def findings(found: Diagnosis) -> tuple[Finding, ...]:
         _prior(found),
         _signal(found),
         _saturation(found),
+        _surface(found),
         _labels(found),
         *_strangers(found),
         _bits(found),
@@ -292,6 +294,12 @@ def _saturation(found: Diagnosis) -> Finding:
         f"is concave on {share_text(one.concave_wrong)} of them."
     )
     return Finding("Squared error", text, False)
+
+
+def _surface(found: Diagnosis) -> Finding:
+    if found.surface is None:
+        return Finding("Surface", f"There is none: {found.surface_reason}.", False)
+    return Finding("Surface", surface_text(found.surface), False)
 
 
 def _labels(found: Diagnosis) -> Finding:
