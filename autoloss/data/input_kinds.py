@@ -55,6 +55,7 @@ class InputKind:
         scope: Maps an encoding to a sentence on what a verdict does not cover; empty for nothing.
         own_code: Maps an encoding to the code of the user's own that a model needs and does not
             hold; empty for none.
+        provides: What losses may need that only inputs of this kind have.
         built_in: Whether there is a network for it besides one of the user's own.
     """
 
@@ -69,6 +70,7 @@ class InputKind:
     needs: Callable[[Sequence[Any]], tuple[str, ...]] = lambda encodings: ()
     scope: Callable[[Any], str] = lambda encoding: ""
     own_code: Callable[[Any], str] = lambda encoding: ""
+    provides: tuple[str, ...] = ()
     built_in: bool = True
 
 
@@ -89,6 +91,7 @@ KINDS = {
         image_example,
         not_boosted="it learns from columns, not from pictures",
         space=lambda encoding: "image",
+        provides=("cutmix",),
         needs=lambda encodings: ("pillow",),
     ),
     "frozen": InputKind(

@@ -84,7 +84,7 @@ def determined_part(spec: LossSpec) -> tuple[LossSpec, tuple[str, ...]]:
             f"{spec.base} reads {what}: choose another with --loss or loss=."
         )
     dropped = []
-    if spec.target in ("mixup", "distillation", "similarity_smoothing"):
+    if spec.mixture or spec.target in ("distillation", "similarity_smoothing"):
         dropped.append(spec.target)
         spec = spec.without("target")
     if spec.penalty != "none":

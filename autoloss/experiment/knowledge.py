@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -37,7 +37,7 @@ PROVIDED = (
 """The fields of `LossContext` that the trainer gives to every loss that needs them."""
 TEACHER = "teacher"
 """The key of a study's origin that holds the record of the teacher."""
-OF_TOKENS = ("progress", "norms", "cosine head", "unbiased head")
+OF_TOKENS = ("progress", "norms", "mixup", "cosine head", "unbiased head")
 """Those that it gives to losses of the tags of sequences, whose tokens have no row numbers."""
 
 
@@ -141,12 +141,15 @@ class ClassKnowledge:
             space = space.joined_by("target", "distillation")
         return space_for(space, self.model, own=own)
 
-    def for_study(self, task: Task, *, can_mix: bool = True) -> dict[str, Any]:
+    def for_study(
+        self, task: Task, *, can_mix: bool = True, of_inputs: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """Return the arguments of a `Study` for a task.
 
         Args:
             task: The task.
             can_mix: Whether the inputs can be mixed.
+            of_inputs: What the kind of input provides for losses.
 
         Raises:
             InputError: A similarity of classes is given for several labels.
@@ -166,6 +169,7 @@ class ClassKnowledge:
                 *provided(
                     OF_TOKENS if task.kind == "sequence" else PROVIDED, self.model, can_mix=can_mix
                 ),
+                *of_inputs,
                 *(["teacher_logits"] if self.teacher is not None else ()),
             ),
         }

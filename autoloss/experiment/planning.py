@@ -91,7 +91,9 @@ def plan(request: Request) -> Plan:
 def _check_study(begun: Start, space: Space, facts: ClassFacts) -> Metric:
     """Check a request as the study of a search does, and return its metric."""
     knowledge = begun.knowledge
-    arguments = knowledge.for_study(begun.data.task, can_mix=begun.network.can_mix)
+    arguments = knowledge.for_study(
+        begun.data.task, can_mix=begun.network.can_mix, of_inputs=begun.data.kind.provides
+    )
     metric = resolve_metric(
         begun.request.metric, facts=facts, cost_matrix=arguments.get("cost_matrix")
     )

@@ -187,7 +187,9 @@ def _new_study(begun: Start) -> Study:
             **begun.network.origin,
             **begun.knowledge.origin,
         },
-        **begun.knowledge.for_study(data.task, can_mix=begun.network.can_mix),
+        **begun.knowledge.for_study(
+            data.task, can_mix=begun.network.can_mix, of_inputs=data.kind.provides
+        ),
     )
 
 

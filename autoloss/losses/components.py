@@ -19,6 +19,11 @@ _INFINITY = float("inf")
 _START = FloatParam(
     0.0, 0.9, default=0.0, valid=Interval(0.0, 1.0, open_high=True), searched=False
 )
+_ABOVE_ZERO = Interval(0.0, _INFINITY, open_low=True)
+# 0: a share for each batch, as in the papers; 1: a share for each example.
+_PER_EXAMPLE = ChoiceParam((0, 1), default=0, searched=False)
+MIXTURES = ("mixup", "cutmix")
+"""The targets that mix examples."""
 
 
 def _by_name(*components: Component) -> Mapping[str, Component]:
@@ -115,12 +120,23 @@ TARGETS = _by_name(
         source="Zhang et al. 2018, mixup: Beyond Empirical Risk Minimization, arXiv:1710.09412",
         use="Few rows; check the calibration afterwards.",
         parameters={
-            "alpha": FloatParam(0.05, 1.0, default=0.2, log=True, valid=Interval(0.0, _INFINITY)),
-            # 0: a share for each batch, as in the paper; 1: a share for each example.
-            "per_example": ChoiceParam((0, 1), default=0, searched=False),
+            "alpha": FloatParam(0.05, 1.0, default=0.2, log=True, valid=_ABOVE_ZERO),
+            "per_example": _PER_EXAMPLE,
+        },
+        needs=("mixup",),
+    ),
+    Component(
+        name="cutmix",
+        summary="Puts a box of another picture into each, and mixes their labels by its area.",
+        source="Yun et al. 2019, CutMix: Regularization Strategy to Train Strong Classifiers with "
+        "Localizable Features, ICCV, arXiv:1905.04899",
+        use="Pictures, of which no part alone must decide; check the calibration afterwards.",
+        parameters={
+            "alpha": FloatParam(0.1, 2.0, default=1.0, log=True, valid=_ABOVE_ZERO),
+            "per_example": _PER_EXAMPLE,
         },
         tasks=("binary", "multiclass", "multilabel"),
-        needs=("mixup",),
+        needs=("cutmix",),
     ),
     Component(
         name="distillation",

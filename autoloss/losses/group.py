@@ -99,7 +99,7 @@ class Group:
             class_counts=class_counts,
             scale=scale if loss.view is not None else None,
             shift=shift if loss.view is not None else None,
-            mixes=any(spec.target == "mixup" for spec in specs),
+            mixes=any(spec.mixture for spec in specs),
         )
 
     @property

@@ -31,6 +31,7 @@ from autoloss.losses.numerics import widened
 from autoloss.losses.objective import Objective
 from autoloss.losses.registry import get
 from autoloss.losses.spec_data import SpecData
+from autoloss.losses.targets import box_in, share_outside
 
 
 class LossModule(nn.Module):
@@ -152,29 +153,28 @@ class LossModule(nn.Module):
         return logits, lost | (masked if self.task == "multilabel" else masked.any(-1))
 
     def mix(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the inputs and labels to train on, mixed if the target is mixup.
+        """Return the inputs and labels to train on, mixed if the target is mixup or cutmix.
 
         Call it before the network, and pass the labels that it returns to the loss. Partners and
-        shares come from torch's global generator.
+        shares come from torch's global generator. A sequence has one partner for all its tokens.
 
         Args:
-            inputs: Inputs of the network; any axes may follow the examples.
-            targets: Labels of the examples.
+            inputs: Inputs of the network, numbers; any axes may follow the examples. For cutmix
+                pictures.
+            targets: Labels of the examples, or of their tokens.
 
         Returns:
-            The mixed inputs, and class probabilities (for yes-or-no labels, of yes).
+            The mixed inputs, and class probabilities (for yes-or-no labels, of yes), NaN where
+            one of the two labels is missing.
 
         Shape:
-            ``inputs (B, ...)``, ``targets (B,)`` → ``(B, ...)``, ``(B, C)``.
+            ``inputs (B, ...)``, ``targets (B,)`` → ``(B, ...)``, ``(B, C)``; for cutmix
+            ``inputs (B, ..., H, W)``.
         """
-        if self.spec.target != "mixup":
+        if not self.spec.mixture:
             return inputs, targets
-        if not targets.is_floating_point():
-            assert self.facts is not None
-            is_pairs = self.task == "multilabel"
-            targets = targets if is_pairs else functional.one_hot(targets, self.facts.n_classes)
-            targets = targets.to(inputs.dtype)
-        alpha, each = self.spec["mixup.alpha"], self.spec["mixup.per_example"]
+        probs = targets if targets.is_floating_point() else self._probs(targets).to(inputs.dtype)
+        alpha, each = (self.spec[f"{self.spec.mixture}.{key}"] for key in ("alpha", "per_example"))
         shares = torch.distributions.Beta(alpha, alpha).sample((len(inputs) if each else 1,))
         partner = torch.randperm(len(inputs), device=inputs.device)
 
@@ -182,7 +182,26 @@ class LossModule(nn.Module):
             share = shares.to(values).view(-1, *[1] * (values.ndim - 1))
             return share * values + (1.0 - share) * values[partner]
 
-        return mixed(inputs), mixed(targets)
+        if self.spec.target == "mixup":
+            return mixed(inputs), mixed(probs)
+        size = (inputs.shape[-2], inputs.shape[-1])
+        places = torch.rand(len(shares), 2).double().numpy()
+        boxes = box_in(shares.double().numpy(), places, size)
+        shares = torch.from_numpy(share_outside(boxes, size))
+        inside = torch.zeros(len(boxes), *size, dtype=torch.bool)
+        for one, (top, left, bottom, right) in zip(inside, boxes.tolist(), strict=True):
+            one[top:bottom, left:right] = True
+        inside = inside.view(-1, *[1] * (inputs.ndim - 3), *size).to(inputs.device)
+        return torch.where(inside, inputs[partner], inputs), mixed(probs)
+
+    def _probs(self, targets: Tensor) -> Tensor:
+        """Return classes as probabilities, NaN where a label is missing."""
+        assert self.facts is not None
+        missing = targets < 0
+        if self.task == "multilabel":
+            return targets.double().masked_fill(missing, torch.nan)
+        one_hot = functional.one_hot(targets.clamp_min(0), self.facts.n_classes).double()
+        return one_hot.masked_fill(missing.unsqueeze(-1), torch.nan)
 
     def extra_repr(self) -> str:
         """Return the settings, for printing."""
@@ -232,7 +251,7 @@ def _owner_of_counts(spec: SpecData) -> str | None:
         return f"prior={spec.prior!r}"
     if "class_counts" in spec.needs:
         return f"base={spec.base!r}"
-    return "target='mixup'" if spec.target == "mixup" else None
+    return f"target={spec.target!r}" if spec.mixture else None
 
 
 def _owner_of_all_logits(spec: SpecData) -> str | None:

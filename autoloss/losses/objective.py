@@ -132,7 +132,7 @@ class Objective:
     @property
     def mixes(self) -> bool:
         """Return whether a candidate trains on mixed examples."""
-        return any(spec.target == "mixup" for spec in self.specs)
+        return any(spec.mixture for spec in self.specs)
 
     def keep(self, rows: Sequence[int]) -> Objective:
         """Return the objective of some of the candidates, in the order of `rows`."""

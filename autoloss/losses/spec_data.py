@@ -7,7 +7,14 @@ from typing import Any, Literal
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import TaskKind
-from autoloss.losses.components import KINDS, PENALTIES, TEMPERATURE, WEIGHTS, parameters_of
+from autoloss.losses.components import (
+    KINDS,
+    MIXTURES,
+    PENALTIES,
+    TEMPERATURE,
+    WEIGHTS,
+    parameters_of,
+)
 from autoloss.losses.context import LossContext
 from autoloss.losses.from_gradients import MOST_CLASSES, by_gradient
 from autoloss.losses.registry import get, is_proper_at
@@ -101,6 +108,11 @@ class SpecData:
         return rank, self.n_non_default
 
     @property
+    def mixture(self) -> str:
+        """Return the target if it mixes examples, else an empty string."""
+        return self.target if self.target in MIXTURES else ""
+
+    @property
     def reads_by_softmax(self) -> bool:
         """Return whether ``softmax(logits)`` is the posterior at the minimum without a prior."""
         is_plain = self.target == self.penalty == "none" and self.temperature == 1.0
@@ -117,7 +129,7 @@ class SpecData:
         """
         loss = get(self.base)
         # Mixed inputs and a teacher move the minimum in a way that the loss does not know.
-        if not loss.has_exact_readout or self.target in ("mixup", "distillation"):
+        if not loss.has_exact_readout or self.mixture or self.target == "distillation":
             return "none"
         readable = "kept" if self.penalty == "none" else PENALTIES[self.penalty].readable
         if readable == "lost":

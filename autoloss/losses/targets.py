@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.core.errors import InputError
@@ -131,37 +133,93 @@ class Spread:
 
 @dataclass(frozen=True, eq=False)
 class Mix:
-    """The mixup of a step, which mixes each example with a partner.
+    """The mixture of a step, which mixes each example, or token, with a partner.
 
     Args:
-        partner: Number of each example's partner in the batch; G is 1 or K.
-        share: Share of the example itself; 1 for a candidate without mixup.
+        partner: Number of each partner along the last axis: in the batch, or among the tokens of
+            a stream. It is a permutation; G is 1 or K.
+        share: Share of the example itself; 1 for a candidate that mixes nothing.
+        boxes: The part of a picture that comes from its partner, in pixels: top, left, bottom,
+            right; None if no candidate cuts.
 
     Shape:
-        - partner: ``(G, B)``, int64
-        - share: ``(K, 1)`` or ``(K, B)``; for items ``(K, B, L)``
+        - partner: ``(G, B)``, of tokens ``(G, 1, T)``, int64
+        - share: ``(K, 1)`` or ``(K, B)``; for items ``(K, B, L)``; of tokens ``(K, 1, 1)`` or
+          ``(K, 1, T)``
+        - boxes: ``(K, 1, 4)`` or ``(K, B, 4)``, int64
     """
 
     partner: Tensor
     share: Tensor
+    boxes: Tensor | None = None
 
     def rows(self, rows: list[int] | Tensor) -> Mix:
-        """Return the mixup of some of the candidates."""
+        """Return the mixture of some of the candidates."""
         partner = self.partner if len(self.partner) == 1 else self.partner[rows]
-        return Mix(partner, self.share[rows])
+        return Mix(partner, self.share[rows], None if self.boxes is None else self.boxes[rows])
 
     def partners_of(self, values: Tensor) -> Tensor:
-        """Return the values of each example's partner, ``(K, B, ...)``."""
-        partner = self.partner.expand(values.shape[:2])
-        if values.ndim > 2:
-            partner = partner.view(*partner.shape, *[1] * (values.ndim - 2)).expand_as(values)
-        return values.gather(1, partner)
+        """Return the values of each partner, ``(K, B, ...)``; of tokens ``(K, 1, T, ...)``."""
+        axis = self.partner.ndim - 1
+        partner = self.partner.expand(values.shape[: axis + 1])
+        if values.ndim > partner.ndim:
+            partner = partner.view(*partner.shape, *[1] * (values.ndim - partner.ndim))
+            partner = partner.expand_as(values)
+        return values.gather(axis, partner)
 
     def mixed(self, values: Tensor) -> Tensor:
-        """Return every example's values mixed with its partner's, ``(K, B, ...)``."""
+        """Return every value mixed with its partner's, ``(K, B, ...)``."""
         share = self.share_for(values)
         return share * values + (1.0 - share) * self.partners_of(values)
 
     def share_for(self, values: Tensor) -> Tensor:
         """Return the share with an axis of length 1 for each further axis of `values`."""
         return self.share.view(*self.share.shape, *[1] * (values.ndim - self.share.ndim))
+
+    @property
+    def blended(self) -> Tensor:
+        """Return the share of an example in the sum of two inputs: 1 where a box was cut."""
+        if self.boxes is None:
+            return self.share
+        top, left, bottom, right = self.boxes.unbind(-1)
+        return torch.where((bottom > top) & (right > left), 1.0, self.share)
+
+    def cut(self, pictures: Tensor) -> Tensor:
+        """Return pictures with a box of each partner in the place of their own pixels.
+
+        Shape:
+            ``(K, B, H, W, C)`` → ``(K, B, H, W, C)``.
+        """
+        assert self.boxes is not None
+        top, left, bottom, right = (one[..., None] for one in self.boxes.unbind(-1))
+        down, across = (torch.arange(size, device=pictures.device) for size in pictures.shape[2:4])
+        rows, columns = (down >= top) & (down < bottom), (across >= left) & (across < right)
+        inside = rows[..., :, None] & columns[..., None, :]
+        return torch.where(inside[..., None], self.partners_of(pictures), pictures)
+
+
+def box_in(
+    share: NDArray[np.float64], place: NDArray[np.float64], size: tuple[int, int]
+) -> NDArray[np.int64]:
+    """Return boxes inside a picture whose areas are about ``1 - share`` of it, in pixels.
+
+    Args:
+        share: The share of the picture that stays.
+        place: Uniform numbers for the two axes, which place the box.
+        size: Height and width of the picture.
+
+    Shape:
+        - share: ``(B,)``
+        - place: ``(B, 2)``
+        - output: ``(B, 4)``: top, left, bottom, right
+    """
+    whole = np.array(size)
+    sides = np.rint(np.sqrt(1.0 - share)[:, None] * whole)
+    first = np.floor(place * (whole - sides + 1.0)).clip(0, whole - sides)
+    return np.concatenate([first, first + sides], 1).astype(np.int64)
+
+
+def share_outside(boxes: NDArray[np.int64], size: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the share of a picture outside of boxes, ``(B, 4)`` → ``(B,)``."""
+    area: NDArray[np.float64] = np.prod(boxes[:, 2:] - boxes[:, :2], 1) / np.prod(size)
+    return 1.0 - area

@@ -77,6 +77,11 @@ class ImageNetwork:
         )
 
     @property
+    def picture_size(self) -> tuple[int, int]:
+        """Return height and width of the pictures, which CutMix needs."""
+        return self.schema.height, self.schema.width
+
+    @property
     def settings(self) -> Mapping[str, object]:
         """Return the settings that the report shows."""
         config = self.config
@@ -150,8 +155,13 @@ class ImageNetwork:
         dropout = None if step.rates is None else Dropout(levels, step.rates)
         pixels = features["pixels"]
         fill = torch.tensor(self.schema.mean, device=pixels.device)
-        pixels = augmented(pixels, step.draws.seeds(), self.augment, fill)
-        hidden = self._body(weights, pixels, step.orders, step.mix, products=step.products)
+        pixels, orders = augmented(pixels, step.draws.seeds(), self.augment, fill), step.orders
+        if step.mix is not None and step.mix.boxes is not None:
+            pixels = step.mix.cut(
+                spread(pixels, orders).expand(len(step.places), *pixels.shape[1:])
+            )
+            orders = torch.arange(len(pixels), device=pixels.device)
+        hidden = self._body(weights, pixels, orders, step.mix, products=step.products)
         weight = weights["output.weight"]
         if dropout is not None:
             own = spread(dropout.levels[0], step.orders)
@@ -191,7 +201,7 @@ class ImageNetwork:
         if mix is not None:
             # The first layer is linear, so this equals mixing the pictures, which are shared.
             exact = hidden.flatten(2).to(mix.share.dtype)
-            hidden = mixed(exact, mix.partner, mix.share).to(hidden.dtype).view_as(hidden)
+            hidden = mixed(exact, mix.partner, mix.blended).to(hidden.dtype).view_as(hidden)
         # A norm of all places of the first layer takes a seventh of a step and changes no error.
         hidden = relu_dropout(hidden) if self._joins else self._activated(hidden)
         if self._joins:

@@ -199,7 +199,8 @@ class _Mixed(Function):
     def forward(ctx: Any, x: Tensor, places: Tensor, share: Tensor) -> Tensor:
         ctx.save_for_backward(places, share)
         partners = x.flatten(0, 1).index_select(0, places).view_as(x)
-        return partners.lerp_(x, share)
+        # A view that is made here could not be written over, as the next layer does.
+        return torch.lerp(partners, x, share)
 
     @staticmethod
     @once_differentiable

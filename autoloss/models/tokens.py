@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from autoloss.core.settings import NetworkConfig
 from autoloss.data import SequenceInputs, SequenceSchema
+from autoloss.losses import Mix
 from autoloss.models.heads import Heads, apply_heads
-from autoloss.models.layers import dense, relu_dropout
+from autoloss.models.layers import dense, mixed, relu_dropout
 from autoloss.models.layout import Layout
 from autoloss.models.neighbours import with_neighbours
 from autoloss.models.network import Features, StepInputs, StepOutputs
@@ -157,7 +158,9 @@ class TokenNetwork:
         """Return the outputs of a training step, with tokens as positions of one example."""
         levels = step.draws.levels(self.config.depth + 1, self.config.width, step.sizes)
         dropout = None if step.rates is None else Dropout(levels, step.rates)
-        hidden = self.hidden(weights, features, step.orders, dropout, products=step.products)
+        hidden = self.hidden(
+            weights, features, step.orders, dropout, step.mix, products=step.products
+        )
         logits, norms = self._head(weights, hidden, step.heads, dropout)
         return StepOutputs(logits.unsqueeze(1), None if norms is None else norms.unsqueeze(1))
 
@@ -173,6 +176,7 @@ class TokenNetwork:
         features: Features,
         orders: Tensor | None = None,
         dropout: Dropout | None = None,
+        mix: Mix | None = None,
         *,
         products: torch.dtype | None = None,
     ) -> Tensor:
@@ -184,6 +188,7 @@ class TokenNetwork:
             orders: The number of the batch, of G, that each candidate reads, ``(K,)``; None if
                 G = 1.
             dropout: The dropout of the step; None at prediction.
+            mix: The mixup of the step; None at prediction.
             products: Type of the products and of the output; by default that of the weights.
 
         Shape:
@@ -208,6 +213,10 @@ class TokenNetwork:
             # A product of its own, because numbers need no gradient and candidates share them.
             numbers = spread(features["dense"], orders).expand(len(first), -1, -1)
             first = first + product(numbers, "numbers")
+        if mix is not None:
+            # The first layer is linear, so this equals mixing embeddings and numbers of tokens.
+            exact = first.to(mix.share.dtype)
+            first = mixed(exact, mix.partner[:, 0], mix.share[:, 0]).to(first.dtype)
         hidden = activated(first, 0)
         scale = None if dropout is None else dropout.rates.scale
         for number, distance in enumerate(self.distances):

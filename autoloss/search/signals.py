@@ -88,7 +88,7 @@ def signal_of(spec: LossSpec, odds: Tensor, facts: ClassFacts) -> FloatArray | N
         return None
     # A penalty is not a loss of the true class, and some penalties couple the rows of a batch.
     plain = spec.without("penalty")
-    if spec.target == "mixup":
+    if spec.mixture:
         plain = plain.without("target")
     objective = Objective([plain], facts, dtype=torch.float64)
     n_classes = facts.n_classes

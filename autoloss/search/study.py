@@ -62,7 +62,8 @@ class Study(AskTell):
             read-outs of the trials undo it, and finalists train on all rows; (C,).
         provides: Values besides logits and targets that the training loop gives to losses which
             need them: fields of `LossContext` (``"row_ids"``, ``"progress"``,
-            ``"teacher_logits"``, ``"norms"``), ``"mixup"``, ``"cosine head"``,
+            ``"teacher_logits"``, ``"norms"``), ``"mixup"``, ``"cutmix"``,
+            ``"cosine head"``,
             ``"unbiased head"``.
         losses: Losses of your own that join the space: made with `autoloss.losses.declare`, or
             paths of Python files that declare some; one or several.

@@ -87,9 +87,9 @@ class Trial(Shown):
         return self.spec.module(self.facts)
 
     def mix(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the inputs and labels of a batch, mixed if the loss uses mixup.
+        """Return the inputs and labels of a batch, mixed if the loss mixes them.
 
-        For a loop that provides ``"mixup"``; see `LossModule.mix`.
+        For a loop that provides ``"mixup"`` or ``"cutmix"``; see `LossModule.mix`.
         """
         return self.module.mix(inputs, targets)
 

@@ -34,12 +34,14 @@ class Batch:
         teacher: Logits of a teacher; None if there is none.
         sizes: The examples of each of the G batches, the rest of which are pads; None if all have
             the same number.
+        lengths: The tokens of each sequence, and its pad; None for examples of other kinds.
 
     Shape:
         - targets: ``(G, B)``; of positions ``(G, B, T)``; of several yes and no ``(G, B, L)``
         - weights, mask: ``(G, B)``, or the shape of the items
         - rows: ``(G, B)``
         - teacher: ``(G, B, C)``
+        - lengths: ``(G, rows of a mini-batch)``
     """
 
     features: Features
@@ -49,6 +51,7 @@ class Batch:
     rows: Tensor | None = None
     teacher: Tensor | None = None
     sizes: tuple[int, ...] | None = None
+    lengths: Tensor | None = None
 
     @classmethod
     def joined(cls, parts: Sequence[Batch]) -> Batch:
@@ -69,6 +72,7 @@ class Batch:
             rows=stacked("rows"),
             teacher=stacked("teacher"),
             sizes=tuple(sizes) or None,
+            lengths=stacked("lengths"),
         )
 
     def item_weights(
@@ -148,11 +152,12 @@ def batch_size_for(n_rows: int, at_most: int, *, least: int = SMALLEST_BATCH) ->
 
 @dataclass(frozen=True)
 class _Draws:
-    """The random generators of an order: rows, dropout, mixup, seeds of modules."""
+    """The random generators of an order: rows, dropout, mixtures, seeds of modules."""
 
     rows: torch.Generator
     noise: torch.Generator
     pairs: np.random.Generator
+    corners: np.random.Generator
     modules: np.random.Generator
 
     @classmethod
@@ -165,6 +170,7 @@ class _Draws:
             noise=torch.Generator(device).manual_seed(2 * drawn),
             # Of another kind, so that no seed gives the numbers of the two above.
             pairs=np.random.default_rng([abs(drawn), drawn < 0]),
+            corners=np.random.default_rng([abs(drawn), drawn < 0, 2]),
             modules=np.random.default_rng([abs(drawn), drawn < 0, 1]),
         )
 
@@ -298,6 +304,11 @@ class Orders:
         partners = np.stack([g.permutation(self.batch_size) for g in drawn])
         uniform = np.stack([g.random(self.batch_size) for g in drawn])
         return torch.from_numpy(partners), uniform
+
+    def corners(self) -> NDArray[np.float64]:
+        """Draw two uniform numbers an example that place its box in one step, ``(G, B, 2)``."""
+        drawn = [own.corners for own in self._draws.values()]
+        return np.stack([g.random((self.batch_size, 2)) for g in drawn])
 
     def places(
         self,

@@ -1,4 +1,4 @@
-"""Mixup: the pairs of examples to mix and their shares."""
+"""Mixup and CutMix: the pairs of examples to mix, their shares, and boxes of pictures."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from scipy.special import betainc
 from torch import Tensor
 
+from autoloss.core.errors import InputError
 from autoloss.losses import Mix
 from autoloss.losses.spec_data import SpecData
+from autoloss.losses.targets import box_in, share_outside
 from autoloss.training.batch import Orders
 
 _NODES = 4097
@@ -58,16 +60,18 @@ class BetaQuantile:
 
 @dataclass(frozen=True, eq=False)
 class Mixing:
-    """The mixup of some of K candidates.
+    """The mixtures of some of K candidates.
 
     All candidates turn the same uniform numbers into shares, by their own quantiles: example by
     example, the shares of a larger alpha are nearer to 1/2.
 
     Args:
         n_candidates: K.
-        quantiles: The quantiles of each candidate with mixup, by its number.
+        quantiles: The quantiles of each candidate that mixes, by its number.
         per_example: The candidates with a share for each example; the others have one share for
             a mini-batch.
+        cutting: The candidates that cut a box out of the partner's picture.
+        size: Height and width of the pictures, if there are any.
         dtype: Of the shares.
         device: Where the examples are.
     """
@@ -75,37 +79,109 @@ class Mixing:
     n_candidates: int
     quantiles: Mapping[int, BetaQuantile]
     per_example: frozenset[int]
+    cutting: frozenset[int]
+    size: tuple[int, int] | None
     dtype: torch.dtype
     device: torch.device
 
     @classmethod
     def of(
-        cls, specs: Sequence[SpecData], *, dtype: torch.dtype, device: torch.device
+        cls,
+        specs: Sequence[SpecData],
+        *,
+        dtype: torch.dtype,
+        device: torch.device,
+        size: tuple[int, int] | None = None,
     ) -> Self | None:
-        """Return the mixup of the candidates, or None if no candidate uses it."""
-        alphas = [spec.get("mixup.alpha", 0.0) for spec in specs]
-        # Beta(0, 0) has only the shares 0 and 1, which mix nothing.
-        found = {k: BetaQuantile.of(alpha) for k, alpha in enumerate(alphas) if alpha > 0.0}
-        each = frozenset(k for k in found if specs[k].get("mixup.per_example", 0))
-        return cls(len(specs), found, each, dtype, device) if found else None
+        """Return the mixtures of the candidates, or None if no candidate mixes.
 
-    def draw(self, orders: Orders, places: Sequence[int]) -> Mix:
-        """Draw the mixup of one step; a candidate without mixup has a share of 1.
+        Raises:
+            InputError: A candidate cuts boxes, but the inputs are no pictures.
+        """
+        found = {
+            k: BetaQuantile.of(spec[f"{spec.mixture}.alpha"])
+            for k, spec in enumerate(specs)
+            if spec.mixture
+        }
+        each = frozenset(k for k in found if specs[k][f"{specs[k].mixture}.per_example"])
+        cutting = frozenset(k for k in found if specs[k].mixture == "cutmix")
+        if cutting and size is None:
+            raise InputError("cutmix must be given pictures, but the inputs are no pictures.")
+        return cls(len(specs), found, each, cutting, size, dtype, device) if found else None
+
+    def draw(self, orders: Orders, places: Sequence[int], lengths: Tensor | None = None) -> Mix:
+        """Draw the mixture of one step; a candidate that does not mix has a share of 1.
 
         Args:
             orders: Draws for each order.
             places: Which order each candidate follows.
+            lengths: For sequences, the tokens of each row of the mini-batches, with its pad.
+
+        Shape:
+            lengths ``(G, B)``.
         """
         partners, uniform = orders.pairs()
+        corners = orders.corners() if self.cutting else None
         share = np.ones((self.n_candidates, orders.batch_size if self.per_example else 1))
+        boxes = np.zeros((*share.shape, 4), dtype=np.int64)
         for k, quantile in self.quantiles.items():
-            drawn = uniform[places[k]]
-            share[k] = quantile(drawn if k in self.per_example else drawn[:1])
+            count = None if k in self.per_example else 1
+            share[k] = quantile(uniform[places[k]][:count])
+            if k in self.cutting:
+                assert corners is not None
+                assert self.size is not None
+                boxes[k] = box_in(share[k], corners[places[k]][: share.shape[1]], self.size)
+                boxes[k] = boxes[k] if count is None else boxes[k, :1]
+                share[k] = share_outside(boxes[k], self.size)
+        shares = torch.from_numpy(share)
+        if lengths is not None:
+            partners, shares = of_tokens(partners, shares, lengths.cpu(), places)
         own = partners if len(partners) == 1 else partners[list(places)]
         return Mix(
             partner=own.to(self.device),
-            share=torch.from_numpy(share).to(dtype=self.dtype, device=self.device),
+            share=shares.to(dtype=self.dtype, device=self.device),
+            boxes=torch.from_numpy(boxes).to(self.device) if self.cutting else None,
         )
+
+
+def of_tokens(
+    partners: Tensor, shares: Tensor, lengths: Tensor, places: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Return the partner of each token of sequences that lie one after the other, and its share.
+
+    Sequences are partners of each other in twos, each token of the one that at the same place of
+    the other. A token beyond the end of its partner stays as it is, and so does a pad.
+
+    Args:
+        partners: A permutation of the sequences of each order, whose neighbours are partners.
+        shares: The share of each sequence, or of all.
+        lengths: The tokens of each sequence, and its pad.
+        places: Which order each candidate follows.
+
+    Shape:
+        - partners, lengths: ``(G, B)``
+        - shares: ``(K, 1)`` or ``(K, B)``
+        - output: ``(G, 1, T)``, and ``(K, 1, 1)`` or ``(K, 1, T)``
+    """
+    n_orders, n_rows = partners.shape
+    paired = n_rows // 2 * 2
+    longest = int(lengths.sum(1).max())
+    found = torch.arange(longest).repeat(n_orders, 1)
+    of_row = torch.zeros(n_orders, longest, dtype=torch.int64)
+    for order in range(n_orders):
+        mate, own = torch.arange(n_rows), lengths[order]
+        one, other = partners[order, :paired].view(-1, 2).unbind(1)
+        mate[one], mate[other] = other, one
+        first, rows = own.cumsum(0) - own, torch.arange(n_rows).repeat_interleave(own)
+        within = torch.arange(len(rows)) - first[rows]
+        is_paired = within < torch.minimum(own, own[mate])[rows] - 1
+        there = first[mate][rows] + within
+        found[order, : len(rows)] = torch.where(is_paired, there, found[order, : len(rows)])
+        of_row[order, : len(rows)] = rows
+    if shares.shape[1] == 1:
+        return found.unsqueeze(1), shares.unsqueeze(1)
+    # Pads behind the last token are their own partners, whatever their share.
+    return found.unsqueeze(1), shares.gather(1, of_row[list(places)]).unsqueeze(1)
 
 
 def weighted_mix(mix: Mix, weights: Tensor) -> tuple[Mix, Tensor]:

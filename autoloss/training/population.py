@@ -96,7 +96,9 @@ class Population:
         self._seeds = [candidate.seed for candidate in candidates]
         self._folds = [candidate.fold for candidate in candidates]
         self._heads = Heads(tuple(get(spec.base).head for spec in specs), self.device)
-        self._mixing = Mixing.of(specs, dtype=self.dtype, device=self.device)
+        # Networks of other inputs than pictures have no such size.
+        size = getattr(self.network, "picture_size", None)
+        self._mixing = Mixing.of(specs, dtype=self.dtype, device=self.device, size=size)
         self._needs = {name for spec in specs for name in spec.needs}
 
     @property
@@ -149,7 +151,7 @@ class Population:
         """
         places = orders.places(self._seeds, self._folds, self.starts)
         index = orders.index(self._seeds, self._folds, self.starts)
-        mix = None if self._mixing is None else self._mixing.draw(orders, places)
+        mix = None if self._mixing is None else self._mixing.draw(orders, places, batch.lengths)
         scores = self.network.scores(
             self._weights,
             batch.features,

@@ -105,6 +105,7 @@ class EncodedTokens:
             targets=laid(self._targets[place]).unsqueeze(1),
             mask=laid(is_token & is_own & self._known[place]).unsqueeze(1),
             sizes=tuple(of_order.tolist()),
+            lengths=sizes.view(rows.shape),
         )
 
     def chunks(self, at_once: int) -> Iterator[tuple[slice, Tensor, Features]]:

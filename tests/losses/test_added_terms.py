@@ -194,6 +194,20 @@ def test_a_module_mixes_inputs_and_labels_alike(per_example: int):
     assert plain.mix(inputs, labels)[0] is inputs
 
 
+def test_a_module_mixes_whole_sequences():
+    torch.manual_seed(0)
+    module = LossSpec(target="mixup").module(ClassFacts(COUNTS, "sequence"))
+    labels = draw_labels(6, 5, n_classes=4)
+    labels[2, 3:] = -100
+    inputs = functional.one_hot(labels.clamp_min(0), 4).double()
+    mixed, probs = module.mix(inputs, labels)
+    known = ~probs.isnan()
+    assert_close(mixed[known], probs[known])
+    # The sequence and its partner of the missing tags have none there.
+    assert probs.isnan().any(-1).nonzero()[:, 1].unique().tolist() == [3, 4]
+    assert module(torch.zeros(6, 5, 4), probs).isfinite()
+
+
 def test_the_shares_of_mixup_are_those_of_its_distribution():
     torch.manual_seed(0)
     settings = {"mixup.alpha": 0.3, "mixup.per_example": 1}

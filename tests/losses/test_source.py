@@ -299,11 +299,23 @@ def test_what_is_mixed_with_a_missing_label_has_none():
     assert loss(draw(8, 4), probs).isfinite()
 
 
-def test_mixup_without_mixing_leaves_all_as_it_is():
-    spec = LossSpec(target="mixup", parameters={"mixup.alpha": 0.0})
-    inputs, probs = pasted(spec.source(COUNTS["multiclass"])).mix(torch.eye(4), torch.arange(4))
-    assert_close(inputs, torch.eye(4))
-    assert_close(probs, torch.eye(4))
+@pytest.mark.parametrize("each", [0, 1])
+@pytest.mark.parametrize("form", ["source", "module"])
+def test_pictures_are_cut_and_labels_mixed_by_the_area(form: str, each: int):
+    spec = LossSpec("focal", {"cutmix.per_example": each}, target="cutmix")
+    counts = COUNTS["multiclass"]
+    mix = pasted(spec.source(counts)).mix if form == "source" else spec.module(counts).mix
+    labels = torch.tensor([0, 1, 2, 3] * 10)
+    pictures = labels.double().view(-1, 1, 1, 1).expand(-1, 3, 20, 10)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        images, probs = mix(pictures, labels)
+    areas = torch.stack([(images == label).double().mean((1, 2, 3)) for label in range(4)], 1)
+    assert_close(probs, areas, atol=1e-6, rtol=0)
+    assert_close(images[:, :1].expand_as(images), images)
+    inside = areas[(areas > 0) & (areas < 1)]
+    assert len(inside) > 10
+    assert (len({round(area, 6) for area in inside.tolist()}) > 2) == bool(each)
 
 
 # What a search found

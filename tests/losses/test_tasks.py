@@ -88,7 +88,7 @@ def test_positions_are_examples_of_their_own(soft: bool):
         ({"base": "asymmetric"}, "multiclass", "asymmetric must be used for binary or multilabel"),
         ({"penalty": "jsd"}, "multiclass", "jsd must be used for sequence labels"),
         ({"target": "similarity_smoothing"}, "multilabel", "similarity_smoothing must be used"),
-        ({"target": "mixup"}, "sequence", "mixup must be used for binary or multiclass or"),
+        ({"target": "cutmix"}, "sequence", "cutmix must be used for binary or multiclass or"),
     ],
 )
 def test_a_part_without_a_form_for_the_task_is_refused(settings, task, message):

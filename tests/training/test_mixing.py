@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import beta
 from torch.nn import functional
 
+from autoloss.core.errors import InputError
+from autoloss.core.settings import NetworkConfig, TrainingConfig
+from autoloss.data import ImageInputs, ImageSchema, Part
 from autoloss.losses import LossSpec, Mix
+from autoloss.losses.targets import box_in, share_outside
+from autoloss.models import Features, ImageNetwork, TableNetwork
+from autoloss.readout import fold_numbers
 from autoloss.training import Batch, Candidate, Job, Orders, Population, train
-from autoloss.training.mixing import BetaQuantile, Mixing, weighted_mix
+from autoloss.training.mixing import BetaQuantile, Mixing, of_tokens, weighted_mix
 from autoloss.training.rows import logits_of
 
 CPU = torch.device("cpu")
@@ -71,7 +79,6 @@ def test_what_is_drawn_for_a_candidate_does_not_depend_on_the_others() -> None:
 
 def test_nothing_is_mixed_where_no_candidate_mixes() -> None:
     assert Mixing.of([LossSpec(), LossSpec(target="smoothing")], dtype=F64, device=CPU) is None
-    assert Mixing.of([mixup(0.0)], dtype=F64, device=CPU) is None
 
 
 @pytest.mark.parametrize("items", [(), (3,)])
@@ -143,6 +150,13 @@ def test_a_step_is_the_one_with_inputs_that_are_mixed_by_hand(job: Job, per_exam
     assert not torch.allclose(expected, by_hand(job, batch, candidate, unmixed), atol=1e-4)
 
 
+def test_a_network_without_norms_mixes(job: Job) -> None:
+    network = TableNetwork(job.network.schema, 3, NetworkConfig(width=16, bins=4, normalise=False))
+    candidate = Candidate(mixup(1.0), lr=3e-3)
+    (outcome,) = train(replace(job, network=network), [candidate])
+    assert outcome.weights.isfinite().all()
+
+
 def test_validation_rows_are_never_mixed(job: Job) -> None:
     outcome = train(job, [Candidate(mixup(1.0, per_example=1), lr=3e-3)])[0]
     views = job.network.layout.views(outcome.weights.unsqueeze(0))
@@ -151,9 +165,130 @@ def test_validation_rows_are_never_mixed(job: Job) -> None:
     torch.testing.assert_close(outcome.logits, plain)
 
 
-def test_an_alpha_of_zero_is_no_mixup(job: Job) -> None:
-    none, zero = train(job, [Candidate(LossSpec(), lr=3e-3), Candidate(mixup(0.0), lr=3e-3)])
-    torch.testing.assert_close(none.weights, zero.weights, rtol=0, atol=1e-10)
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_an_alpha_of_zero_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=rf"{name}.alpha must be in \(0, inf\), but got"):
+        LossSpec.from_dict({"base": "focal", "target": name, f"{name}.alpha": 0.0})
+
+
+def test_boxes_are_cut_out_of_pictures_alone(job: Job) -> None:
+    spec = LossSpec(target="cutmix")
+    with pytest.raises(InputError, match="cutmix must be given pictures"):
+        train(job, [Candidate(spec, lr=3e-3)])
+
+
+@pytest.mark.parametrize("size", [(28, 28), (5, 9), (1, 1), (2, 300)])
+def test_a_box_lies_inside_and_has_the_area_of_its_share(size: tuple[int, int]) -> None:
+    draw = np.random.default_rng(0)
+    share, place = draw.random(500), draw.random((500, 2))
+    boxes = box_in(share, place, size)
+    assert (boxes[:, :2] >= 0).all()
+    assert (boxes[:, 2:] <= size).all()
+    sides = boxes[:, 2:] - boxes[:, :2]
+    assert (np.abs(sides - np.sqrt(1.0 - share)[:, None] * size) <= 0.5 + 1e-9).all()
+    np.testing.assert_allclose(share_outside(boxes, size), 1.0 - sides.prod(1) / np.prod(size))
+    if size == (28, 28):
+        # Every place of the picture is cut at times.
+        hit = np.zeros(size, dtype=bool)
+        for top, left, bottom, right in boxes:
+            hit[top:bottom, left:right] = True
+        assert hit.all()
+
+
+CUTS = [
+    {"base": "cross_entropy", "target": "cutmix"},
+    {"base": "focal", "target": "cutmix", "cutmix.alpha": 0.4, "cutmix.per_example": 1},
+    {"base": "cross_entropy", "target": "mixup", "mixup.per_example": 1},
+    {"base": "cross_entropy"},
+    {"base": "brier", "target": "mixup"},
+]
+
+
+def picture_job() -> Job:
+    draw = torch.Generator().manual_seed(0)
+    store = torch.randint(0, 256, (60, 12, 9, 1), generator=draw, dtype=torch.uint8)
+    inputs, targets = ImageInputs.of(store), torch.arange(60) % 3
+    part = Part(inputs, targets, None, torch.arange(60))
+    return Job.prepare(
+        ImageNetwork(ImageSchema(12, 9, 1, (100.0,), (70.0,)), 3, NetworkConfig(width=4, depth=1)),
+        part,
+        part.take(torch.arange(20)),
+        class_counts=torch.full((3,), 20),
+        folds=fold_numbers(targets[:20]),
+        config=TrainingConfig(batch_size=16, max_epochs=2),
+        device=CPU,
+        dtype=F64,
+    )
+
+
+def test_pictures_that_are_cut_together_are_those_cut_alone() -> None:
+    own = picture_job()
+    candidates = [
+        Candidate(LossSpec.from_dict(one), lr=3e-3, seed=k % 2) for k, one in enumerate(CUTS)
+    ]
+    together = train(own, candidates)
+    for candidate, outcome in zip(candidates, together, strict=True):
+        (alone,) = train(own, [candidate])
+        torch.testing.assert_close(outcome.weights, alone.weights, rtol=0, atol=1e-10)
+    weights = torch.stack([one.weights for one in together])
+    assert len(weights.unique(dim=0)) == len(CUTS)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_step_on_cut_pictures_is_a_step_on_pictures_cut_by_hand(number: int) -> None:
+    own = picture_job()
+    spec = LossSpec.from_dict(CUTS[number])
+    candidate, rows = Candidate(spec, lr=3e-3), torch.arange(16)[None]
+    population = Population(own.network, [candidate], own.classes, device=CPU, dtype=F64)
+    orders, same = (Orders([0], 60, 16, device=CPU) for _ in range(2))
+    batch = own.batch(rows)
+    population.step(batch, orders, 1.0)
+    mixing = Mixing.of([spec], dtype=F64, device=CPU, size=(12, 9))
+    assert mixing is not None
+    mix = mixing.draw(same, [0])
+    assert mix.boxes is not None
+    pixels, partner = batch.features["pixels"][0].clone(), mix.partner[0]
+    boxes = mix.boxes[0].expand(16, 4).tolist()
+    assert (len({tuple(box) for box in boxes}) > 1) == (number == 1)
+    for row, (top, left, bottom, right) in enumerate(boxes):
+        there = batch.features["pixels"][0, partner[row]]
+        pixels[row, top:bottom, left:right] = there[top:bottom, left:right]
+        share = float(mix.share[0].expand(16)[row])
+        assert share == pytest.approx(1.0 - (bottom - top) * (right - left) / (12 * 9))
+    share = mix.share[0].expand(16)[:, None]
+    plain = functional.one_hot(batch.targets[0], 3).double()
+    labels = share * plain + (1.0 - share) * plain[partner]
+    alone = Population(
+        own.network,
+        [Candidate(spec.without("target"), lr=3e-3)],
+        own.classes,
+        device=CPU,
+        dtype=F64,
+    )
+    features = Features(pixels=pixels[None])
+    alone.step(Batch(features, labels[None]), Orders([0], 60, 16, device=CPU), 1.0)
+    torch.testing.assert_close(population.rows, alone.rows, rtol=0, atol=1e-10)
+
+
+def test_tokens_are_partners_in_twos_of_whole_sequences() -> None:
+    partners = torch.tensor([[2, 0, 1, 4, 3], [0, 1, 2, 3, 4]])
+    # Of 3, 1, 5, 2 and 4 tokens, with a pad each; the other order has shorter ones.
+    lengths = torch.tensor([[4, 2, 6, 3, 5], [2, 2, 2, 2, 2]])
+    shares = torch.tensor([[0.1, 0.2, 0.3, 0.4, 0.5]]).repeat(2, 1)
+    found, share = of_tokens(partners, shares, lengths, [0, 1])
+    assert found.shape == share.shape == (2, 1, 20)
+    first = [0, 4, 6, 12, 15]
+    expected = list(range(20))
+    for one, other in ((2, 0), (1, 4)):
+        for place in range(min(lengths[0, one], lengths[0, other]) - 1):
+            expected[first[one] + place] = first[other] + place
+            expected[first[other] + place] = first[one] + place
+    assert found[0, 0].tolist() == expected
+    assert sorted(found[1, 0].tolist()) == list(range(20))
+    assert found[1, 0, :10].tolist() == [2, 1, 0, 3, 6, 5, 4, 7, 8, 9]
+    of_row = torch.arange(5).repeat_interleave(lengths[0])
+    torch.testing.assert_close(share[0, 0], shares[0][of_row])
+    assert of_tokens(partners, shares[:, :1], lengths, [0, 1])[1].shape == (2, 1, 1)
 
 
 def test_weights_of_rows_count_for_both_labels_of_a_mixed_example(job: Job) -> None:

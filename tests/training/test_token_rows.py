@@ -12,10 +12,11 @@ from autoloss.core.ragged import Ragged
 from autoloss.core.settings import NetworkConfig, TrainingConfig
 from autoloss.data import Part, SequenceEncoding
 from autoloss.data.sequences.cells import SequenceColumns, Tokens
-from autoloss.losses import ClassFacts, LossSpec
+from autoloss.losses import ClassFacts, LossSpec, Mix
 from autoloss.models import TokenNetwork
 from autoloss.readout import fold_numbers
 from autoloss.training import Candidate, Job, token_rows, train
+from autoloss.training.mixing import of_tokens
 from autoloss.training.pool import orders_of, step_batch
 from autoloss.training.rows import logits_of
 from autoloss.training.together import passing_population
@@ -25,6 +26,8 @@ SPECS = (
     LossSpec(),
     LossSpec("focal"),
     LossSpec.from_dict({"base": "brier", "penalty": "jsd", "jsd.weight": 1.0}),
+    LossSpec.from_dict({"base": "focal", "target": "mixup", "mixup.per_example": 1}),
+    LossSpec.from_dict({"base": "cross_entropy", "target": "mixup", "mixup.alpha": 0.6}),
 )
 
 
@@ -116,9 +119,9 @@ def test_together_equals_alone() -> None:
         Candidate(spec, lr=3e-3, weight_decay=0.01, dropout=dropout, seed=seed, fold=fold)
         for spec, dropout, seed, fold in zip(
             (*SPECS, *SPECS),
-            (0.0, 0.3, 0.3, 0.2, 0.0, 0.1),
-            (0, 1, 0, 1, 0, 0),
-            (0, 1, 0, 0, 1, 1),
+            (0.0, 0.3, 0.3, 0.2, 0.0, 0.1, 0.0, 0.2, 0.0, 0.0),
+            (0, 1, 0, 1, 0, 0, 1, 0, 1, 0),
+            (0, 1, 0, 0, 1, 1, 0, 1, 0, 0),
             strict=True,
         )
     ]
@@ -127,6 +130,30 @@ def test_together_equals_alone() -> None:
         (alone,) = train(jobs, [candidate])
         torch.testing.assert_close(outcome.weights, alone.weights, rtol=0, atol=1e-10)
         torch.testing.assert_close(outcome.logits, alone.logits, rtol=0, atol=1e-10)
+
+
+def test_a_sequence_mixed_with_no_share_of_its_own_is_its_partner() -> None:
+    one = job(depth=3)
+    lengths = one.train.inputs.lengths
+    longest = lengths.argsort(descending=True, stable=True)
+    length = next(n for n in lengths[longest].tolist() if (lengths == n).sum() > 1)
+    pair = (lengths == length).nonzero().flatten()[:2]
+    batch = one.train.batch(pair[None])
+    partner, _ = of_tokens(
+        torch.tensor([[1, 0]]), torch.zeros(1, 1, dtype=torch.float64), batch.lengths, [0]
+    )
+    mix = Mix(partner, torch.zeros(1, 1, 1, dtype=torch.float64))
+    weights = one.network.initial(torch.Generator().manual_seed(0)).double()[None]
+    views = one.network.layout.views(weights)
+    found = one.network.hidden(views, batch.features, mix=mix)
+    swapped = one.network.hidden(views, one.train.batch(pair.flip(0)[None]).features)
+    torch.testing.assert_close(found, swapped, rtol=0, atol=1e-12)
+    assert not torch.allclose(found, one.network.hidden(views, batch.features), atol=1e-3)
+    mixed = mix.mixed(batch.targets.expand(1, 1, -1).double())
+    expected = one.train.batch(pair.flip(0)[None]).targets.double()
+    own = torch.ones_like(expected, dtype=torch.bool)
+    own[..., length :: length + 1] = False
+    torch.testing.assert_close(mixed[own], expected[own])
 
 
 def test_a_missing_tag_changes_no_gradient() -> None:

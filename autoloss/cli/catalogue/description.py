@@ -25,6 +25,7 @@ from autoloss.cli.catalogue.words import (
 from autoloss.cli.tables import show_pairs
 from autoloss.cli.terminal import spelt
 from autoloss.losses import ChoiceParam, Loss, get
+from autoloss.losses.components import MIXTURES
 from autoloss.losses.samples import sizes_for
 from autoloss.report.words import listed
 
@@ -129,7 +130,7 @@ def in_python(entry: Entry) -> str:
     part = "" if entry.kind == "loss" else f'{entry.kind}="{entry.name}"'
     values = f"{{{settings}}}" if settings else ""
     arguments = ", ".join(filter(None, [f'"{base}"', values, part]))
-    counts = ["class_counts"] if {"class_counts", "mixup"} & set(entry.needs) else []
+    counts = ["class_counts"] if {"class_counts", *MIXTURES} & set(entry.needs) else []
     words = [f"{_KEYWORDS[need]}={need}" for need in entry.needs if need in _KEYWORDS]
     words += [] if "multiclass" in entry.tasks else [f'task="{entry.tasks[-1]}"']
     return f"autoloss.LossSpec({arguments}).module({', '.join([*counts, *words])})"

@@ -54,6 +54,7 @@ NEEDS = {
     "class_weights": "a weight of each class",
     "similarity": "a matrix of similarities between the classes",
     "mixup": "a training loop that mixes inputs, such as the module's mix(inputs, targets)",
+    "cutmix": "pictures, or a loop that mixes them, such as the module's mix(inputs, targets)",
 }
 _YEAR = re.compile(r".*?\b(?:1[89]|20)\d\d\b")
 

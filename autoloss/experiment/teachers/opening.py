@@ -21,7 +21,7 @@ from autoloss.experiment.teachers.teacher import TeacherSource
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.loading import load
 
-BOOSTING = "boosting"
+BOOSTING, SELF = "boosting", "self"
 GivenTeacher = Classifier | Estimator | nn.Module | pd.DataFrame | str | Path
 """The forms of a teacher that a user may give."""
 _PICKLES = (".joblib", ".pkl", ".pickle")
@@ -53,6 +53,11 @@ def open_teacher(
     """
     if teacher is None or (isinstance(teacher, str) and teacher == BOOSTING):
         return None if teacher is None else boosting()
+    if isinstance(teacher, str) and teacher == SELF:
+        raise InputError(
+            "teacher must be the folder of a finished study, but got 'self': a study that still"
+            " searches has no predictions for its training rows that are out of fold."
+        )
     if isinstance(teacher, str | Path):
         return _from_path(str(teacher), trust_pickle=trust_pickle, sha256=sha256)
     return _from_object(teacher, type(teacher).__name__)

@@ -68,6 +68,7 @@ class SourceParts:
             "SHIFT": shift if shift.abs().max() > _NOTHING else None,
             "SIMILARITY": classes.similarity,
         }
+        self.mixture = spec.mixture
         self.weighted = self.tensors["CLASS_WEIGHTS"] is not None
         self.start = max(spec.get(key, 0.0) for key in STARTS) if self.weighted else 0.0
         even = spec.get("smoothing.epsilon", 0.0)

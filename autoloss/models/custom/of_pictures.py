@@ -52,6 +52,11 @@ class OwnImageNetwork(ModuleNetwork):
         self.schema = schema
         self.augment = augment
 
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """Return height and width of the pictures, which CutMix needs."""
+        return self.schema.height, self.schema.width
+
     def formed(self, model: OwnModel) -> OwnImageNetwork:
         """Return the same network with its candidates trained in another form."""
         return OwnImageNetwork(self.schema, self.n_classes, model, augment=self.augment)
@@ -93,16 +98,16 @@ class OwnImageNetwork(ModuleNetwork):
         """Return the logits of a training step on changed pictures, and the state after it."""
         pixels, drawn = features["pixels"], step.draws.seeds()
         fill = torch.tensor(self.schema.mean, device=pixels.device)
-        batches = self._scaled(augmented(pixels, drawn, self.augment, fill))
-        rows = list(step.places)
-        if step.mix is not None:
-            own = (
-                batches[rows]
-                if len(batches) > 1
-                else batches.expand(len(rows), *batches.shape[1:])
-            )
-            flat = mixed(own.flatten(2), step.mix.partner, step.mix.share)
-            batches, rows = flat.view_as(own), list(range(len(rows)))
+        pixels, rows = augmented(pixels, drawn, self.augment, fill), list(step.places)
+        if (mix := step.mix) is not None:
+            own = pixels[rows] if len(pixels) > 1 else pixels
+            own = own.expand(len(rows), *pixels.shape[1:])
+            pixels = own if mix.boxes is None else mix.cut(own)
+            rows = list(range(len(rows)))
+        batches = self._scaled(pixels)
+        if mix is not None:
+            flat = mixed(batches.flatten(2), mix.partner, mix.blended)
+            batches = flat.view_as(batches)
         return self.trained(
             weights,
             [Arguments((one,)) for one in batches],

@@ -95,6 +95,11 @@ class OwnTokenNetwork(ModuleNetwork):
         codes = torch.where(around[:, 0] >= 0, inputs.codes[places] + 1, 0)
         return Features(dense=numbers[None], codes=codes[None, :, None], around=around[None])
 
+    @property
+    def can_mix(self) -> bool:
+        """Return False: codes of tokens are not mixed."""
+        return False
+
     def arguments(self, features: Features) -> list[Arguments]:
         """Return the padded sequences of each of G batches."""
         parts = zip(features["codes"][..., 0], features["dense"], features["around"], strict=True)

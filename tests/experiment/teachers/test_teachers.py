@@ -277,6 +277,8 @@ def test_no_teacher_is_refused_by_its_kind() -> None:
         open_teacher(np.zeros(3))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="must be fitted, but LogisticRegression has no classes"):
         open_teacher(LogisticRegression())
+    with pytest.raises(InputError, match="must be the folder of a finished study, but got 'self'"):
+        open_teacher("self")
     with pytest.raises(InputError, match="nowhere must be a model's folder"):
         open_teacher("nowhere")
 
