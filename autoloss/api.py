@@ -48,6 +48,7 @@ def search(
     test: Source | None = None,
     ood: Source | None = None,
     groups: str | None = None,
+    cost_column: str | None = None,
     split_by: str | None = None,
     drop: Iterable[str] = (),
     columns: Columns = (),
@@ -122,6 +123,8 @@ def search(
             folder of pictures. Half of them choose the score of strangeness of each finalist and
             of the model that ships, the other half are locked and judge it.
         groups: Column of groups: rows with the same value stay in the same part.
+        cost_column: Column of the cost of each row, such as an amount, by which the costs of its
+            decisions are multiplied (1 for a wrong decision without a cost matrix); no input.
         split_by: Column of time: train on the past, lock the latest rows.
         drop: Columns to leave out.
         columns: Kind of each column that the guess gets wrong, by name: ``"number"``,
@@ -237,6 +240,7 @@ def plan(
     test: Source | None = None,
     ood: Source | None = None,
     groups: str | None = None,
+    cost_column: str | None = None,
     split_by: str | None = None,
     drop: Iterable[str] = (),
     columns: Columns = (),

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from autoloss.api import search
 from autoloss.core.errors import InputError
+from autoloss.data.costs import check_costs, has_reject
 from autoloss.data.estimator_input import (
     class_labels,
     feature_frame,
@@ -221,6 +222,12 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _search(self, frame: pd.DataFrame, target: str | tuple[str, ...]) -> SearchResult:
         """Search with the parameters of the estimator; without a folder, in a temporary one."""
+        costs = check_costs(self.cost_matrix)
+        if costs is not None and has_reject(costs):
+            raise InputError(
+                "cost_matrix must have no decision 'reject' here, because predict returns classes "
+                "alone: use autoloss.search."
+            )
         arguments = self.get_params(deep=False)
         arguments["track"] = "all" if arguments["track"] == "all" else "off"
         # Like scikit-learn's estimators, it is silent: each of many fits would show a bar.

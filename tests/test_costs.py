@@ -82,7 +82,7 @@ def test_costs_of_other_classes_are_refused():
 
 
 @pytest.mark.parametrize(
-    "matrix", [[[0, 1], [-1, 0]], [[3, 3], [5, 5]], [[0, 1], [0, 1]], [[0, 2], [1, 1]]]
+    "matrix", [[[0, 1], [0, 1]], [[3, 3], [5, 5]], [[0, 1], [1, 1]], [[0, 2], [1, 1]]]
 )
 def test_costs_that_leave_no_choice_are_refused(matrix):
     costs = {row: dict(enumerate(values)) for row, values in enumerate(matrix)}

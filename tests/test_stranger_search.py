@@ -97,6 +97,22 @@ def test_the_report_shows_strangers_and_keeps_them_in_json(found) -> None:
         assert words in text
 
 
+def test_an_interrupted_search_goes_on_with_its_strangers(place, found, monkeypatch) -> None:
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("autoloss.experiment.running.conclude", stop)
+        with pytest.raises(KeyboardInterrupt):
+            search(place, name="later", lock=True, ood=STRANGE)
+    with pytest.raises(InputError, match="ood must be given to go on"):
+        autoloss.resume("later", out=place, data=FAMILIAR)
+    again = autoloss.resume("later", out=place, data=FAMILIAR, ood=STRANGE)
+    one, other = again.summary.strangers, found.summary.strangers
+    assert one.ships.name == other.ships.name
+    assert one.ships.auroc.value == pytest.approx(other.ships.auroc.value, abs=1e-6)
+
+
 def test_rows_alike_are_no_strangers_and_the_halves_keep_groups(place) -> None:
     data = FAMILIAR.assign(g=np.arange(N) // 3)
     alike = rows(200).assign(g=np.repeat(np.arange(20), 10))

@@ -141,7 +141,7 @@ CostMatrix = Annotated[
     typer.Option(
         metavar="FILE",
         help="Cost of decisions: a square table, true classes in first column, decisions in "
-        "header; of labels a row each, with the columns miss and false_alarm.",
+        "header (also reject, for none); of labels a row each, with columns miss and false_alarm.",
         rich_help_panel=DATA,
     ),
 ]

@@ -16,6 +16,8 @@ CLASSES_ALONE: tuple[TaskKind, ...] = ("binary", "multiclass", "sequence")
 ALL_TASKS: tuple[TaskKind, ...] = ("binary", "multiclass", "multilabel", "sequence")
 MISSING_LABEL = -100
 """Stands for a missing label among the targets of several labels or of tokens, as in torch."""
+REJECT = "reject"
+"""The decision for no class: a row is left to somebody else, at a cost of its own."""
 YES_OR_NO: tuple[TaskKind, ...] = ("binary", "multilabel")
 """The tasks whose items have two classes, no and yes, so that one of them is the positive one."""
 

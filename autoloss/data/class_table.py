@@ -24,7 +24,7 @@ Numbers = dict[str, dict[str, float]]
 
 
 def read_class_table(
-    given: ClassTable, name: str, *, pairs: Sequence[str] = ()
+    given: ClassTable, name: str, *, pairs: Sequence[str] = (), more: str = ""
 ) -> tuple[Numbers, str]:
     """Return a table as nested mappings from row class to column class, ready for JSON.
 
@@ -35,6 +35,7 @@ def read_class_table(
             header name the classes, or a mapping of rows, each a mapping of columns.
         name: Its name in messages.
         pairs: The names of two columns that a table of labels, not of classes, has instead.
+        more: The name of a column that may stand beside those of the classes; empty for none.
 
     Returns:
         The numbers, row by row, and the name of the table in messages.
@@ -46,11 +47,16 @@ def read_class_table(
     columns = [label_of(one) for one in table.columns]
     numbers = table.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
     is_of_labels = bool(pairs) and sorted(columns) == sorted(pairs)
-    is_square = sorted(rows) == sorted(columns)
+    if more and more not in rows and columns.count(more) == 1:
+        of_classes = [column for column in columns if column != more]
+    else:
+        of_classes = columns
+    is_square = sorted(rows) == sorted(of_classes)
     if not (is_square or is_of_labels) or len(set(rows)) < len(rows):
         raise InputError(
-            f"{where} must name the same classes in its first column and its header, once each, "
-            f"but got {listed(rows)} and {listed(columns)}."
+            f"{where} must name the same classes in its first column and its header, once each"
+            f"{f', {more} aside' if more in columns else ''}, but got {listed(rows)} and "
+            f"{listed(columns)}."
         )
     found = {
         row: dict(zip(columns, map(float, values), strict=True))

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from autoloss.core.errors import InputError
-from autoloss.core.task import Label, Task
+from autoloss.core.task import REJECT, Label, Task
 from autoloss.data.class_table import (
     ClassTable,
     check_label_names,
     in_class_order,
+    places_of_classes,
     read_class_table,
 )
 from autoloss.data.messages import listed
@@ -38,21 +39,28 @@ def check_costs(costs: Costs | None) -> dict[str, dict[str, float]] | None:
     Args:
         costs: Cost of a decision given the true class, in any unit: a square table with the true
             classes in its index (first column of a file) and the decisions in its header, or a
-            mapping of true classes to mappings of decisions. For several labels a row a table
+            mapping of true classes to mappings of decisions. A further decision ``reject`` is for
+            no class. For several labels a row a table
             with a row for each label and the columns ``miss`` and ``false_alarm``.
 
     Raises:
-        InputError: The table is not square, its classes are wrong, or a cost is not finite.
+        InputError: The table is not square, its classes are wrong, or a cost is negative or not
+            finite.
     """
     if costs is None:
         return None
-    table, where = read_class_table(costs, _NAME, pairs=(MISS, FALSE_ALARM))
+    table, where = read_class_table(costs, _NAME, pairs=(MISS, FALSE_ALARM), more=REJECT)
     for row, values in table.items():
         for column, value in values.items():
+            place = f"for true class {row!r} and decision {column!r}"
             if not np.isfinite(value):
                 raise InputError(
-                    f"{where} must hold finite numbers, but has another value for true class "
-                    f"{row!r} and decision {column!r}."
+                    f"{where} must hold finite numbers, but has another value {place}."
+                )
+            if value < 0.0:
+                raise InputError(
+                    f"{where} must hold costs of 0 or more, but has {value:g} {place}: add the "
+                    "same number to all costs of a true class, which changes no decision."
                 )
     return table
 
@@ -62,27 +70,57 @@ def ordered_costs(
 ) -> list[list[float]] | None:
     """Return a cost matrix in the order of the classes: true classes down, decisions across.
 
-    For several labels a row it has the costs of a miss and of a false alarm of each.
+    The decision ``reject`` comes last. For several labels a row it has the costs of a miss and of
+    a false alarm of each.
 
     Raises:
         InputError: A class is missing, a name is not a class, or a decision is always cheapest.
 
     Shape:
-        - output: ``(C, C)``; of several labels ``(L, 2)``
+        - output: ``(C, C)``, with reject ``(C, C + 1)``; of several labels ``(L, 2)``
     """
     if costs is None:
         return None
     if task.names:
         return _label_costs(costs, task)
-    matrix = in_class_order(costs, _NAME, task)
+    matrix = _in_order(costs, task)
     best = is_ever_cheapest(matrix)
     if best.sum() < 2:
-        only = label_of(task.classes[int(best.argmax())])
+        only = decisions_of(matrix, task.classes)[int(best.argmax())]
         raise InputError(
             f"{_NAME} must leave a choice, but the decision {only!r} is the cheapest whatever "
             "the probabilities are."
         )
     return matrix
+
+
+def _in_order(costs: Mapping[str, Mapping[str, float]], task: Task) -> list[list[float]]:
+    """Return the costs in the order of the classes, those of reject last."""
+    matrix = in_class_order(costs, _NAME, task)
+    if not has_reject(costs):
+        return matrix
+    if task.kind == "sequence":
+        raise InputError(
+            f"{_NAME} must have no decision {REJECT!r} for sequences, whose tokens each get a tag."
+        )
+    places = places_of_classes(list(costs), task, subject=_NAME)
+    last = [row[REJECT] for row in costs.values()]
+    return [[*row, last[place]] for row, place in zip(matrix, places, strict=True)]
+
+
+def has_reject(costs: Mapping[str, Mapping[str, float]]) -> bool:
+    """Return whether costs have the decision for no class; a class may have its name."""
+    return REJECT not in costs and all(REJECT in row for row in costs.values())
+
+
+def decisions_of(matrix: Sequence[Sequence[float]], classes: Sequence[Label]) -> tuple[str, ...]:
+    """Return the names of the decisions of a cost matrix: the classes, and reject where it is.
+
+    Shape:
+        - matrix: ``(C, C)``, with reject ``(C, C + 1)``
+    """
+    names = tuple(map(label_of, classes))
+    return (*names, REJECT) if len(matrix[0]) > len(names) else names
 
 
 def _label_costs(costs: Mapping[str, Mapping[str, float]], task: Task) -> list[list[float]]:
@@ -115,14 +153,15 @@ def cost_array(costs: Costs | ArrayLike, task: Task) -> NDArray[np.float64]:
         InputError: The matrix does not fit the classes, or a cost is not finite.
 
     Shape:
-        - output: ``(C, C)``
+        - output: ``(C, C)``, with reject ``(C, C + 1)``
     """
     if hasattr(costs, "columns") or isinstance(costs, Mapping | str) or hasattr(costs, "suffix"):
         named = check_costs(costs)  # type: ignore[arg-type]
-        return np.array(in_class_order(named or {}, _NAME, task))
+        return np.array(_in_order(named or {}, task))
     array = np.asarray(costs, dtype=np.float64)
     shape = (task.n_classes, task.n_classes)
-    if array.shape != shape or not np.isfinite(array).all():
+    with_reject = (task.n_classes, task.n_classes + 1)
+    if array.shape not in (shape, with_reject) or not np.isfinite(array).all():
         raise InputError(
             f"{_NAME} must hold finite numbers of shape {shape}, but got {array.shape=}."
         )
@@ -142,12 +181,12 @@ def cost_notes(
     Shape:
         - matrix: ``(C, C)``
     """
-    costs, names = np.asarray(matrix, dtype=np.float64), [label_of(label) for label in classes]
+    costs, names = np.asarray(matrix, dtype=np.float64), decisions_of(matrix, classes)
     same = np.ptp(costs, axis=1) == 0
     dearer = ~same & (np.diag(costs) > costs.min(axis=1))
 
     def of(wanted: NDArray[np.bool_]) -> str:
-        return listed(name for name, is_wanted in zip(names, wanted, strict=True) if is_wanted)
+        return listed(name for name, is_wanted in zip(names, wanted, strict=False) if is_wanted)
 
     notes = []
     if same.any():
@@ -177,8 +216,8 @@ def is_ever_cheapest(matrix: ArrayLike) -> NDArray[np.bool_]:
     every true class: it then costs at most as much for all probabilities, and so does one of them.
 
     Shape:
-        - matrix: ``(C, C)``
-        - output: ``(C,)``
+        - matrix: ``(C, D)``
+        - output: ``(D,)``
 
     Examples:
         >>> is_ever_cheapest([[0.0, 1.0, 0.6], [1.0, 0.0, 0.6], [1.0, 1.0, 0.6]]).tolist()
@@ -194,7 +233,7 @@ def is_ever_cheapest(matrix: ArrayLike) -> NDArray[np.bool_]:
 def _is_ever_cheapest(costs: NDArray[np.float64], decision: int) -> bool:
     lead = costs - costs[:, [decision]]
     # An equal decision that comes later never wins.
-    is_later = np.arange(len(costs)) >= decision
+    is_later = np.arange(costs.shape[1]) >= decision
     lead = lead[:, ~((lead == 0).all(axis=0) & is_later)]
     n_classes, n_others = lead.shape
     if not n_others or lead.min(axis=1).max() > _TOLERANCE:

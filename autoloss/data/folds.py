@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.core.errors import InputError
@@ -16,6 +18,7 @@ from autoloss.data.divide import Piece
 from autoloss.data.glimpse import Glimpse
 from autoloss.data.parts import Fold, Part, joined
 from autoloss.data.roles import group_codes
+from autoloss.data.row_costs import row_costs
 from autoloss.data.sources import Sources
 from autoloss.data.split import Codes, Rows
 
@@ -111,6 +114,7 @@ class Encoder:
             rows=torch.tensor(piece.rows, dtype=torch.int64),
             clusters=torch.tensor(self._clusters_of(source.name, piece.rows), dtype=torch.int64),
             table=source.name,
+            costs=self._costs_of(source.name, piece.rows),
         )
 
     def inputs(self, piece: Piece, encoding: Any) -> Any:
@@ -155,6 +159,18 @@ class Encoder:
         """Return the clusters of rows of a table."""
         first, groups = self._clusters[table]
         return first + (rows if groups is None else groups[rows])
+
+    def _costs_of(self, table: str, rows: Rows) -> Tensor | None:
+        """Return the costs of rows of a table."""
+        return None if self._costs is None else torch.tensor(self._costs[table][rows])
+
+    @cached_property
+    def _costs(self) -> dict[str, NDArray[np.float64]] | None:
+        """Return the cost of each row of each table; None without a column of costs."""
+        column = self.sources.roles.costs
+        if column is None:
+            return None
+        return {name: row_costs(one.table, column) for name, one in self.sources.tables.items()}
 
     @cached_property
     def _clusters(self) -> dict[str, tuple[int, Codes | None]]:

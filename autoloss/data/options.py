@@ -110,6 +110,8 @@ class DataOptions:
         test: A table whose rows are locked, instead of a share of the data.
         ood: Strangers, rows that belong to no class, with the columns of the data.
         groups: Column of groups: rows with the same value stay in the same part; not an input.
+        cost_column: Column of the cost of each row, by which the costs of its decisions are
+            multiplied; not an input.
         split_by: Column of time: the latest rows are locked, the latest of the rest validate.
         drop: Columns to leave out.
         columns: Kind of each column that the inference gets wrong, by name or as ``NAME=KIND``.
@@ -136,6 +138,7 @@ class DataOptions:
     test: Any = option(None, plain=path_of, full=full_source, unkept="frames")
     ood: Any = option(None, plain=path_of, full=full_source, unkept="frames")
     groups: str | None = None
+    cost_column: str | None = None
     split_by: str | None = None
     drop: tuple[str, ...] = ()
     columns: Columns = option((), key="column", plain=_pairs)

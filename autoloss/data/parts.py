@@ -26,9 +26,10 @@ class Part:
         clusters: Cluster of each row: its group if there are groups, else the row itself. Another
             table has other codes. None stands for `rows`.
         table: The table that it came from: ``"data"``, or ``"test"`` or ``"valid"`` for that file.
+        costs: Cost of each row, by which those of its decisions are multiplied; None for 1.
 
     Shape:
-        weights, rows, clusters (N,); targets (N,), of several labels (N, L).
+        weights, rows, clusters, costs (N,); targets (N,), of several labels (N, L).
     """
 
     # The network of a kind reads values of that kind.
@@ -38,6 +39,7 @@ class Part:
     rows: Tensor
     clusters: Tensor = None  # type: ignore[assignment]
     table: str = "data"
+    costs: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.clusters is None:
@@ -56,6 +58,7 @@ class Part:
             weights=None if self.weights is None else self.weights[places],
             rows=self.rows[places],
             clusters=self.clusters[places],
+            costs=None if self.costs is None else self.costs[places],
         )
 
 

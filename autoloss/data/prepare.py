@@ -133,6 +133,7 @@ def _summary(
         reasons=fold.encoding.reasons,
         aside=aside,
         notes=notes,
+        cost_column=sources.roles.costs or "",
         **encoder.sources.main.labels.summary(encoder.keys, counts),
     )
 

@@ -40,12 +40,14 @@ class Roles:
         targets: The columns of the target: one, or one for each of several labels.
         inputs: The columns that may be learnt from.
         split: The column that names the part of each row, if there is one.
+        costs: The column of the cost of each row, if there is one.
     """
 
     target: str
     targets: tuple[str, ...]
     inputs: tuple[str, ...]
     split: str | None
+    costs: str | None = None
 
 
 def roles_of(table: Table, target: str, targets: tuple[str, ...], options: DataOptions) -> Roles:
@@ -64,6 +66,7 @@ def roles_of(table: Table, target: str, targets: tuple[str, ...], options: DataO
     drop = (options.drop,) if isinstance(options.drop, str) else tuple(options.drop)
     drop += tuple(name for name, kind in options.kinds.items() if kind == "drop")
     named = [("groups", options.groups), ("split_by", options.split_by)]
+    named.append(("cost_column", options.cost_column))
     for option, name in [*named, *(("drop", name) for name in drop)]:
         if name is None:
             continue
@@ -79,8 +82,13 @@ def roles_of(table: Table, target: str, targets: tuple[str, ...], options: DataO
             f"split_by must not be given where column {split!r} of {table.label} names the parts;"
             f" leave it out, or drop {split!r}."
         )
-    out = {*targets, options.groups, split, *drop}
-    return Roles(target, targets, tuple(name for name in columns if name not in out), split)
+    if options.cost_column is not None and options.cost_column in (options.groups, *drop):
+        raise InputError(
+            f"cost_column must have no other role, but got cost_column={options.cost_column!r}."
+        )
+    out = {*targets, options.groups, options.cost_column, split, *drop}
+    inputs = tuple(name for name in columns if name not in out)
+    return Roles(target, targets, inputs, split, options.cost_column)
 
 
 def _split_column(table: Table, targets: tuple[str, ...], drop: tuple[str, ...]) -> str | None:

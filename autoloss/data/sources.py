@@ -97,6 +97,7 @@ class Sources:
         roles = self.roles
         why: dict[str | None, str] = {
             options.groups: "holds the groups",
+            roles.costs: "holds the costs of rows",
             roles.split: "names the parts",
         }
         asked = "left out as asked"

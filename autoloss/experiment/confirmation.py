@@ -48,7 +48,11 @@ class LockedPredictions:
 
     def items(self, facts: ClassFacts) -> Items:
         """Return the items of the rows, with their clusters."""
-        return Items.of(self.rows.targets, facts).clustered(self.rows.clusters)
+        return (
+            Items.of(self.rows.targets, facts)
+            .clustered(self.rows.clusters)
+            .costing(self.rows.costs)
+        )
 
     def of(self, model: Classifier, items: Items, *, raw: bool = False) -> Tensor:
         """Return a model's log probabilities of the items, (M, C), float64."""

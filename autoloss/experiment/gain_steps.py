@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from autoloss.experiment.replication import Selection
@@ -58,11 +59,13 @@ def gains(
     study, choice, replication = selection.snapshot, selection.choice, selection.replication
     challenger, baseline = choice.challenger.number, choice.baseline.number
     metric = metric_on_rows(study.metric, study.facts, items)
-    how: dict[str, Any] = {"metric": metric, "facts": study.facts}
     posthoc = own = None
     # A single shift of all labels would be no good decision for any of them.
     if moves_decisions and not study.task.names:
         one, other = replication.held_out[baseline], replication.held_out[challenger]
+        costs = None if one.of.row_costs is None else torch.from_numpy(one.of.row_costs)
+        held_out = replace(metric, row_costs=costs)
+        how: dict[str, Any] = {"metric": held_out, "facts": study.facts}
         posthoc = fit_posthoc(one.log_probs, one.of.targets, **how)
         if posthoc is not None:
             own = fit_posthoc(other.log_probs, other.of.targets, kind=posthoc.kind, **how)

@@ -34,6 +34,7 @@ class HeldOutRows:
         keys: Numbers that tell the items apart: those of the rows for one label a row; see
             `Items.keys`.
         sizes: The number of rows of each training.
+        row_costs: The cost of each row; None for 1.
 
     Shape:
         all but sizes ``(P,)``.
@@ -44,6 +45,7 @@ class HeldOutRows:
     clusters: NDArray[np.int64]
     keys: NDArray[np.int64]
     sizes: tuple[int, ...]
+    row_costs: NDArray[np.float64] | None = None
 
     @cached_property
     def pooled(self) -> PooledRows:
@@ -81,7 +83,9 @@ class HeldOut:
     def items(self, facts: ClassFacts) -> Items:
         """Return the items with their clusters, each of them once."""
         clusters = torch.from_numpy(self.pooled.once(self.of.clusters))
-        return pooled_items(self.pooled, clusters, facts)
+        costs = self.of.row_costs
+        own = None if costs is None else torch.from_numpy(self.pooled.once(costs))
+        return pooled_items(self.pooled, clusters, facts).costing(own)
 
     def mean(self) -> FloatArray:
         """Return the mean of the trainings that held out a row, as log probabilities, (N, C)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from autoloss.core.errors import InputError
@@ -19,6 +19,7 @@ from autoloss.data.class_knowledge import (
     ordered_weights,
 )
 from autoloss.data.costs import Costs, check_costs, ordered_costs
+from autoloss.data.values import label_of
 from autoloss.experiment.own_network import provided, space_for
 from autoloss.experiment.teachers.opening import GivenTeacher, full_teacher, open_teacher
 from autoloss.experiment.teachers.teacher import Teacher, TeacherSource
@@ -122,6 +123,30 @@ class ClassKnowledge:
             return None
         rows = None if costs is None else [list(row.values()) for row in costs.values()]
         return resolve_metric(metric, cost_matrix=rows).name
+
+    def with_row_costs(self, data: StudyData) -> Self:
+        """Return the knowledge for data with a cost for each row.
+
+        Without a cost matrix every wrong decision costs the cost of its row.
+
+        Raises:
+            InputError: The rows have several labels, are sequences or no table, or nested folds
+                would judge them.
+        """
+        if data.task.names or data.train.costs is None:
+            raise InputError(
+                "cost_column must be left out for several labels a row, for sequences and for what"
+                " is no table: their decisions have no cost of a row."
+            )
+        if data.resampling.verdict == "nested":
+            raise InputError(
+                "cost_column must be left out where nested cross-validation judges: lock rows for"
+                " the verdict with lock (--lock)."
+            )
+        if self.cost_matrix is not None:
+            return self
+        names = list(map(label_of, data.task.classes))
+        return replace(self, cost_matrix={a: {b: float(a != b) for b in names} for a in names})
 
     def join(self, space: Space, own: Iterable[str] = ()) -> Space:
         """Return the space with the priors and targets that the knowledge allows.

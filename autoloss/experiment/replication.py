@@ -26,7 +26,7 @@ from autoloss.models.custom.shipped import shipped
 from autoloss.readout import Items
 from autoloss.records import Coverage, Finalist
 from autoloss.search import Scorer, Study, StudySnapshot
-from autoloss.training.divisions import Divisions, Trained
+from autoloss.training.divisions import Divisions, Trained, joined_costs
 from autoloss.verdict.baseline import default_cross_entropy, is_plain_cross_entropy
 from autoloss.verdict.finalists import FinalistChoice
 from autoloss.verdict.replicates import Replicates
@@ -111,7 +111,9 @@ def replicate(
             f"Trial {baseline} (tuned cross-entropy) must train on fresh seeds as it did in the "
             "search, but it diverged: set a lower lr in the space."
         )
-    scores = score_divisions(session, divisions, {n: by_number[n] for n in whole})
+    scores = score_divisions(
+        session, divisions, {n: by_number[n] for n in whole}, [fold.valid.costs for fold in folds]
+    )
     figures = np.full((2, len(numbers), len(folds)), np.nan)
     for k, number in enumerate(whole):
         row = numbers.index(number)
@@ -165,16 +167,27 @@ def fresh_seeds(seed: int, count: int) -> list[int]:
 
 
 def score_divisions(
-    session: SearchSession, divisions: Divisions, trained: Mapping[int, Trained]
+    session: SearchSession,
+    divisions: Divisions,
+    trained: Mapping[int, Trained],
+    row_costs: Sequence[Tensor | None],
 ) -> list[Scores]:
-    """Fit read-outs and compute metrics on the held-out rows of each division, in order."""
+    """Fit read-outs and compute metrics on the held-out rows of each division, in order.
+
+    Args:
+        session: The search.
+        divisions: The divisions.
+        trained: The trainings of each trial.
+        row_costs: The costs of the held-out rows of each division; None for 1.
+    """
     study = session.study
     specs = [study.trial(number).spec for number in trained]
     found = []
     for fold, job in enumerate(divisions.jobs):
         logits = torch.stack([one.outcomes[fold].logits for one in trained.values()])
         scorer = Scorer(job.classes, study.metric, study.seed)
-        found.append(scorer.score(logits, job.valid.targets, specs, folds=job.folds))
+        items = Items.of(job.valid.targets, job.classes).costing(row_costs[fold])
+        found.append(scorer.score(logits, items, specs, folds=job.folds))
     return found
 
 
@@ -259,12 +272,14 @@ def _held_out(
 def _held_out_rows(facts: ClassFacts, folds: Sequence[Fold]) -> HeldOutRows:
     """Return the items that the trainings hold out."""
     pairs = [(Items.of(fold.valid.targets, facts), fold.valid) for fold in folds]
+    costs = joined_costs([fold.valid for fold in folds])
     return HeldOutRows(
         _joined([items.labels for items, _ in pairs]),
         _joined([items.of_rows(part.rows) for items, part in pairs]),
         _joined([items.of_rows(part.clusters) for items, part in pairs]),
         _joined([items.keys(part.rows) for items, part in pairs]),
         tuple(len(items) for items, _ in pairs),
+        None if costs is None else costs.cpu().numpy(),
     )
 
 

@@ -328,6 +328,7 @@ class SearchSession:
                 folds=self.divisions.folds,
                 clusters=self.divisions.clusters,
                 figures=figures,
+                row_costs=self.divisions.row_costs,
             )
         self.tally.add(records)
         for record in records:

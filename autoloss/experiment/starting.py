@@ -86,7 +86,8 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
     own = tuple(take_in(request.losses))
     knowledge = ClassKnowledge.of(request)
     request = request.checked()
-    metric = knowledge.metric_name(request.metric)
+    if request.cost_column is None:
+        metric = knowledge.metric_name(request.metric)
     is_own = knowledge.model is not None or request.has_own_features
     check_register(request.register, track=request.track, is_own=is_own)
     _check_seed(request.seed)
@@ -106,6 +107,9 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
     if request.space == DEFAULT:
         loaded = load_usual(data.task.kind, data.kind.space(data.encoding), losses=own)
         space = knowledge.join(loaded, own)
+    if request.cost_column is not None:
+        knowledge = knowledge.with_row_costs(data)
+        metric = knowledge.metric_name(request.metric)
     check_label_decision(request.label_decision, data.task)
     _check_negatives(space, data.task)
     network = checked_network(knowledge.model, data, space, loaded=loaded, device=device)

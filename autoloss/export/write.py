@@ -10,6 +10,7 @@ from autoloss.export.model_parts import check_built_in
 from autoloss.export.picture_graph import are_pictures
 from autoloss.export.vector_graph import are_vectors
 from autoloss.inference.classifier import Classifier
+from autoloss.inference.deciding import rejects
 
 Writer = Callable[[Classifier, Path], tuple[Path, ...]]
 FORMS = ("mlflow", "onnx", "torch", "code")
@@ -42,6 +43,11 @@ def export(classifier: Classifier, form: str, path: str | Path) -> tuple[Path, .
     if are_vectors(classifier) and form == "code":
         raise InputError(
             "a model of frozen features is exported to mlflow, torch and onnx, but got --to code."
+        )
+    if form != "mlflow" and rejects(classifier.task, classifier.cost_matrix):
+        raise InputError(
+            f"a model whose costs allow the decision reject is exported for mlflow alone, but got"
+            f" --to {form}."
         )
     # No form contains the user's own code.
     check_built_in(classifier, form)

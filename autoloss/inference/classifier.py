@@ -20,6 +20,7 @@ from autoloss.core.task import Task
 from autoloss.data.costs import Costs, cost_array
 from autoloss.data.encoding import Inputs
 from autoloss.data.input_kinds import kind_of_encoding
+from autoloss.inference.deciding import decided_labels
 from autoloss.inference.entrance import Table, encoded_rows
 from autoloss.inference.member import Member, encodings_of
 from autoloss.inference.saving import StoredNetwork, write_model
@@ -303,14 +304,14 @@ class Classifier(Shown):
     def predict(self, data: Table, *, force: bool = False) -> Any:
         """Return the label of each row by the decision for the metric of the search, ``(N,)``.
 
-        Of several labels, 1 for each that a row has, else 0, ``(N, L)``. Of sequences, a list of
-        the tags of each.
+        Labels are texts where the costs allow ``reject``. Of several labels, 1 for each that a
+        row has, else 0, ``(N, L)``. Of sequences, a list of the tags of each.
         """
         probs = self.predict_proba(data, force=force)
         if self.task.kind == "sequence":
             return [self.classes[self.decisions(own)] for own in probs]
         decided = self.decisions(probs)
-        return decided if self.task.names else self.classes[decided]
+        return decided if self.task.names else decided_labels(self.task, decided, self.cost_matrix)
 
     def decisions(self, probs: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the code of each row's decision from its probabilities.
@@ -358,7 +359,7 @@ class Classifier(Shown):
             InputError: The matrix has the wrong shape, or numbers that are not finite.
 
         Shape:
-            - cost_matrix: ``(C, C)``
+            - cost_matrix: ``(C, C)``, with the decision for no class ``(C, C + 1)``
             - output: ``(N,)``
         """
         if self.task.names or self.task.kind == "sequence":
@@ -366,9 +367,7 @@ class Classifier(Shown):
             raise InputError(f"decide must be for one label a row, but the model has {several}.")
         costs = torch.from_numpy(cost_array(cost_matrix, self.task))
         probs = torch.from_numpy(self.predict_proba(data, force=force))
-        codes: NDArray[np.int64] = cost_decisions(probs, costs).numpy()
-        labels: NDArray[Any] = self.classes[codes]
-        return labels
+        return decided_labels(self.task, cost_decisions(probs, costs).numpy(), costs)
 
     def save(self, folder: str | Path) -> Path:
         """Write the model as ``weights.safetensors`` and ``config.json``; return the folder.

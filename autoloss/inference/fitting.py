@@ -9,6 +9,7 @@ from torch import Tensor
 
 from autoloss.data.input_kinds import kind_of_encoding
 from autoloss.inference.classifier import Classifier
+from autoloss.inference.deciding import rejects
 
 _DECISIONS = ("error", "balanced_error", "expected_cost")
 _KINDS = ("binary", "multiclass", "multilabel", "sequence")
@@ -35,7 +36,8 @@ def check_fit(classifier: Classifier) -> None:
     _must(_is_positive(classifier.temperature), "temperature")
     sizes = (config.width, config.depth, config.bins, config.embedding, config.text_width)
     _must(all(isinstance(size, int) and 0 <= size <= _WIDEST for size in sizes), "network")
-    _shape(classifier.cost_matrix, (n, n), "cost_matrix")
+    width = n + rejects(task, classifier.cost_matrix)
+    _shape(classifier.cost_matrix, (n, width), "cost_matrix")
     _must(classifier.decision != "expected_cost" or classifier.cost_matrix is not None, "costs")
     _shape(classifier.class_weights, counted, "class_weights")
     _shape(classifier.class_similarity, (n, n), "class_similarity")

@@ -20,6 +20,7 @@ from autoloss.data.messages import listed, unknown_name
 from autoloss.data.stream import PIECE_ROWS, RowStream, frame_of
 from autoloss.data.values import label_of
 from autoloss.inference.classifier import Classifier
+from autoloss.inference.deciding import decided_labels
 from autoloss.inference.strangers import RECALL, OodScore, is_known, ood_score, threshold_of
 
 PREDICTION, OOD_SCORE, STRANGER = "prediction", "ood_score", "stranger"
@@ -219,7 +220,8 @@ def table_of(
     columns = {name: probs[:, code] for code, name in enumerate(names)}
     decided = classifier.decisions(probs)
     if not (names := classifier.task.names):
-        return pd.DataFrame({PREDICTION: classifier.classes[decided], **columns})
+        labelled = decided_labels(classifier.task, decided, classifier.cost_matrix)
+        return pd.DataFrame({PREDICTION: labelled, **columns})
     if labels == "wide":
         answers = {name: decided[:, place] for place, name in enumerate(names)}
         return pd.DataFrame({**answers, **columns})

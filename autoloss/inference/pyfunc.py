@@ -17,6 +17,7 @@ from autoloss.core.errors import InputError
 from autoloss.core.task import Task
 from autoloss.data.input_kinds import kind_of_encoding
 from autoloss.inference.classifier import Classifier
+from autoloss.inference.deciding import rejects
 from autoloss.inference.loading import load
 from autoloss.inference.predicting import PREDICTION, probability_names, table_of
 from autoloss.inference.tagging import PROBABILITY, tagged
@@ -93,7 +94,12 @@ def output_types(classifier: Classifier) -> list[tuple[str, str]]:
         return [(PREDICTION, "any"), (PROBABILITY, "any")]
     names = probability_names(classifier.task)
     return [
-        (PREDICTION, _label_type(classifier.task)),
+        (
+            PREDICTION,
+            "string"
+            if rejects(classifier.task, classifier.cost_matrix)
+            else _label_type(classifier.task),
+        ),
         *((name, "double") for name in names),
     ]
 

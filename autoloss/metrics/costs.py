@@ -18,10 +18,11 @@ def cost_decisions(probs: Tensor, cost_matrix: Tensor | Sequence[Sequence[float]
 
     Args:
         probs: Calibrated probabilities: decisions are cheapest where these are right.
-        cost_matrix: Cost of a decision (column) where a class is true (row), in any unit.
+        cost_matrix: Cost of a decision (column) where a class is true (row), in any unit; a column
+            after those of the classes is the decision for none of them.
 
     Shape:
-        probs (..., N, C), cost_matrix (C, C), result (..., N), int64.
+        probs (..., N, C), cost_matrix (C, D), result (..., N), int64.
 
     Examples:
         >>> probs = torch.tensor([[0.92, 0.08], [0.90, 0.10]])
@@ -46,7 +47,7 @@ def example_costs(
         cost_matrix: As in `cost_decisions`.
 
     Shape:
-        log_probs (K, N, C), targets (N,), cost_matrix (C, C), result (K, N), float64, in the
+        log_probs (K, N, C), targets (N,), cost_matrix (C, D), result (K, N), float64, in the
         matrix's unit; NaN where a probability is.
     """
     costs = torch.as_tensor(cost_matrix, dtype=torch.float64, device=log_probs.device)
@@ -55,7 +56,11 @@ def example_costs(
 
 
 def expected_cost(
-    log_probs: Tensor, targets: Tensor, cost_matrix: Tensor | Sequence[Sequence[float]]
+    log_probs: Tensor,
+    targets: Tensor,
+    cost_matrix: Tensor | Sequence[Sequence[float]],
+    *,
+    row_costs: Tensor | None = None,
 ) -> Tensor:
     """Return the mean cost of the cheapest decisions, per example; lower is better.
 
@@ -65,16 +70,20 @@ def expected_cost(
         log_probs: Log probabilities.
         targets: Classes 0 .. C-1.
         cost_matrix: As in `cost_decisions`.
+        row_costs: The cost of each row, by which those of its decisions are multiplied; they move
+            no decision. None for 1.
 
     Shape:
-        log_probs (K, N, C), targets (N,), cost_matrix (C, C), result (K,), in the matrix's unit.
+        log_probs (K, N, C), targets and row_costs (N,), cost_matrix (C, D), result (K,), in the
+        unit of the costs.
 
     Examples:
         >>> log_probs = torch.tensor([[[0.92, 0.08], [0.90, 0.10]]]).log()
         >>> expected_cost(log_probs, torch.tensor([0, 0]), [[0.0, 1.0], [10.0, 0.0]]).item()
         0.5
     """
-    return example_costs(log_probs, targets, cost_matrix).mean(-1)
+    paid = example_costs(log_probs, targets, cost_matrix)
+    return (paid if row_costs is None else paid * row_costs.to(paid)).mean(-1)
 
 
 def label_thresholds(costs: Tensor) -> Tensor:

@@ -68,9 +68,12 @@ class Judged:
         log_odds: Scores that rank the items by class 1; by default the scores of class 1.
         places: The label of each item; None for one label a row.
         tokens: The sequence of each item; None if the items are no tokens.
+        row_costs: The cost of each item, by which those of its decisions are multiplied; None for
+            1.
 
     Shape:
-        scores (K, N, C), classes (N,), cost_matrix (C, C), given_wrong (K, N), log_odds (K, N).
+        scores (K, N, C), classes and row_costs (N,), cost_matrix (C, D), given_wrong (K, N),
+        log_odds (K, N).
     """
 
     scores: Tensor
@@ -82,6 +85,7 @@ class Judged:
     log_odds: Tensor | None = None
     places: LabelPlaces | None = None
     tokens: TokenPlaces | None = None
+    row_costs: Tensor | None = None
 
     @classmethod
     def of_probs(
@@ -93,6 +97,7 @@ class Judged:
         cost_matrix: Matrix | None = None,
         places: LabelPlaces | None = None,
         tokens: TokenPlaces | None = None,
+        row_costs: Tensor | None = None,
     ) -> Judged:
         """Return the predictions of one candidate, whose decisions are its likeliest classes.
 
@@ -107,6 +112,7 @@ class Judged:
             cost_matrix=cost_matrix,
             places=places,
             tokens=tokens,
+            row_costs=row_costs,
         )
 
     def value(self, function: Function) -> Tensor:

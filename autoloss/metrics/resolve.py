@@ -34,7 +34,8 @@ class Metric:
             expected cost is then computed beside it.
 
     Shape:
-        - costs: ``(C, C)``; of several labels ``(L, 2)``
+        - costs: ``(C, C)``, with the decision for no class ``(C, C + 1)``; of several labels
+          ``(L, 2)``
     """
 
     name: str
@@ -99,14 +100,14 @@ def resolve_metric(
             checked by default.
         lower_is_better: Direction of a function; by default its attribute of that name.
         cost_matrix: Cost of a decision (column) where a class is true (row), in the order of the
-            classes; every metric keeps it.
+            classes, and the decision for none of them last; every metric keeps it.
 
     Raises:
         InputError: If the name is unknown, the task does not fit, a function has no direction or
             the expected cost no cost matrix.
 
     Shape:
-        cost_matrix (C, C).
+        cost_matrix (C, C) or (C, C + 1).
 
     Examples:
         >>> resolve_metric("auroc").lower_is_better
@@ -169,7 +170,8 @@ def _check_fit(metric: Metric, facts: ClassFacts | None) -> None:
                 f" of a false alarm, but got {len(costs)} rows of {len(costs[0])}."
             )
         return
-    if costs is not None and not len(costs) == len(costs[0]) == facts.n_classes:
+    widths = (facts.n_classes, facts.n_classes + 1)
+    if costs is not None and not (len(costs) == widths[0] and len(costs[0]) in widths):
         raise InputError(
             f"cost_matrix must have a row and a column for each of {facts.n_classes} classes, but "
             f"got {len(costs)} rows."
@@ -181,8 +183,8 @@ def _as_matrix(cost_matrix: Sequence[Sequence[float]] | None) -> Matrix | None:
         return None
     matrix = tuple(tuple(float(cost) for cost in row) for row in cost_matrix)
     widths = {len(row) for row in matrix}
-    # Several labels have two costs each.
-    is_square = len(matrix) > 1 and widths in ({len(matrix)}, {2})
+    # A decision for no class may come last, and several labels have two costs each.
+    is_square = len(matrix) > 1 and widths in ({len(matrix)}, {len(matrix) + 1}, {2})
     if not is_square or not np.isfinite(matrix).all():
         raise InputError(
             "cost_matrix must be a square of finite numbers, a row and a column for each class, "

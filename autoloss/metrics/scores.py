@@ -148,6 +148,7 @@ def _scores(
         cost_matrix=metric.costs,
         places=LabelPlaces.of(items, objective.facts),
         tokens=TokenPlaces.of(items, objective.facts),
+        row_costs=items.costs,
     )
     scores = items.scores(objective.facts.over_classes(logits))
     metrics = _metrics(judged, scores, torch.exp(-readouts.log_beta))

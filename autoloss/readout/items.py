@@ -36,9 +36,10 @@ class Items:
         places: The place of each item among all of `shape`, row by row; None if all have a label.
         clusters: The cluster of each item: its group, else its row; None if all are independent.
         starts: The first place of each sequence, for sequences that are joined.
+        costs: The cost of each item, by which those of its decisions are multiplied; None for 1.
 
     Shape:
-        labels, rows, places and clusters (M,), starts (N,).
+        labels, rows, places, clusters and costs (M,), starts (N,).
     """
 
     labels: Tensor
@@ -48,6 +49,7 @@ class Items:
     places: Tensor | None = None
     clusters: Tensor | None = None
     starts: Tensor | None = None
+    costs: Tensor | None = None
 
     @classmethod
     def of(cls, targets: Labels | Items, facts: ClassFacts) -> Items:
@@ -139,14 +141,10 @@ class Items:
 
     def to(self, device: torch.device | str) -> Items:
         """Return the items on a device."""
-        rows, places, clusters, starts = (
-            None if one is None else one.to(device)
-            for one in (self.rows, self.places, self.clusters, self.starts)
-        )
-        labels = self.labels.to(device)
-        return replace(
-            self, labels=labels, rows=rows, places=places, clusters=clusters, starts=starts
-        )
+        names = ("labels", "rows", "places", "clusters", "starts", "costs")
+        given = {name: getattr(self, name) for name in names}
+        moved = {name: one.to(device) for name, one in given.items() if one is not None}
+        return replace(self, **moved)
 
     def clustered(self, clusters: Tensor | None) -> Items:
         """Return the items with groups of rows as their clusters.
@@ -160,6 +158,17 @@ class Items:
         if clusters is None:
             return self
         return replace(self, clusters=self.of_rows(clusters))
+
+    def costing(self, costs: Tensor | None) -> Items:
+        """Return the items with the costs of their rows.
+
+        Args:
+            costs: The cost of each row; None for 1.
+
+        Shape:
+            costs (N,).
+        """
+        return self if costs is None else replace(self, costs=self.of_rows(costs))
 
     def keys(self, rows: Tensor) -> Tensor:
         """Return a number of each item that is the same in every part that has it, (M,).

@@ -35,7 +35,8 @@ class DataSummary:
     purpose of each column that is neither an input nor the target; both are empty in older
     studies. ``labels`` has several labels a row with their rows, of which ``classes`` and
     ``class_counts`` are then no and yes of all labels together; empty for one label a row.
-    ``n_rows`` counts the rows of all parts; 0 in older studies.
+    ``n_rows`` counts the rows of all parts; 0 in older studies. ``cost_column`` is the column of
+    the cost of each row; empty for none.
     """
 
     source: str
@@ -54,6 +55,7 @@ class DataSummary:
     aside: tuple[tuple[str, str], ...] = ()
     labels: tuple[LabelCount, ...] = ()
     n_rows: int = 0
+    cost_column: str = ""
 
     @property
     def label_weights(self) -> tuple[tuple[float, float], ...]:

@@ -72,7 +72,8 @@ class Confusion:
     Args:
         decision: The metric that the decisions minimise: ``"error"``, ``"balanced_error"`` or
             ``"expected_cost"``.
-        challenger: Rows by true class (down) and decision (across); None for many classes.
+        challenger: Rows by true class (down) and decision (across), the decision for no class
+            last; None for many classes.
         baseline: The same for tuned cross-entropy.
         pairs: The most confused pairs of classes, both models together.
     """
@@ -165,12 +166,14 @@ class RuleCost:
             ``"calibrated"`` read-out.
         cost: The mean cost of a row.
         saved: The mean cost that the rule saves against ``"likeliest"`` of the same model.
+        rejected: The share of the rows that it decides for no class.
     """
 
     role: str
     rule: str
     cost: Estimate
     saved: Estimate
+    rejected: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -248,7 +251,8 @@ class CostCurve:
         baseline: The same under tuned cross-entropy.
         single: Mean cost if all rows get the single cheapest class; empty for
             ``"reviewed"``.
-        given: The value of the cost matrix; NaN for ``"reviewed"``.
+        given: The value of the cost matrix; NaN for ``"reviewed"``, and where no costs were given
+            and the sum of both is 2.
     """
 
     over: Literal["cost_share", "reviewed"]

@@ -100,7 +100,8 @@ class Summary(Shown):
         class_scores: How often each class is found and rightly decided for; None in older studies.
         ranking: ROC and precision-recall curves; None unless there are two classes.
         positive_reliability: Reliability diagrams of the probability of the positive class.
-        cost_curve: The cost of a row under other costs; None if no costs were given.
+        cost_curve: The cost of a row under other costs; None if no costs were given, except for
+            two classes.
         policies: The models that could ship, compared; empty in older studies, and if another
             loop trained the networks.
         refit: The last training on all rows; None in older studies.

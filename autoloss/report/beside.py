@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from autoloss.records import Edge, Summary
+from autoloss.report.insights import decision_names
 from autoloss.report.shipped import judged_words
 from autoloss.report.words import (
     count_text,
@@ -115,7 +116,7 @@ def cost_table(summary: Summary) -> CostTable | None:
         return None
     pairs = zip(classes, matrix, strict=False)
     return CostTable(
-        classes=tuple(map(str, classes)),
+        classes=decision_names(summary),
         rows=tuple((str(label), tuple(map(setting_text, costs))) for label, costs in pairs),
     )
 

@@ -8,7 +8,9 @@ from autoloss.report.doubts import chance_short, correction_short, optimism_shor
 from autoloss.report.gains import gains_short
 from autoloss.report.power import power_short
 from autoloss.report.rows import judge_of, resampling_short
+from autoloss.report.rule_costs import rule_short
 from autoloss.report.shipped import judged_words
+from autoloss.report.strangers import strangers_short
 from autoloss.report.verdict import coverage_text
 from autoloss.report.words import (
     count_text,
@@ -40,6 +42,8 @@ def brief_pairs(summary: Summary) -> tuple[tuple[str, str], ...]:
         ("Correction", correction_short(summary)),
         ("Smallest detectable difference", _power(summary)),
         (REFERENCE, _reference(summary)),
+        ("Strangers", strangers_short(summary)),
+        ("Decisions", rule_short(summary)),
         ("On an edge", edges_short(summary)),
     )
     return tuple(pair for pair in pairs if pair[1])

@@ -174,7 +174,7 @@ def _row(summary: Summary, found: ClassScores, code: int) -> ClassScoreRow:
 def _mean_costs(summary: Summary, code: int) -> tuple[str, str]:
     """Return the mean cost of the class's rows under each model, from the confusions."""
     costs, found = summary.cost_matrix, summary.confusion
-    if costs is None or found is None or code >= len(costs):
+    if costs is None or found is None or code >= len(costs) or summary.data.cost_column:
         return (MISSING, MISSING)
     first, second = (
         MISSING

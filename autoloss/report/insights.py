@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left
 from dataclasses import dataclass
 
+from autoloss.core.task import REJECT
 from autoloss.records import Summary
 from autoloss.records.insights import Disagreements, SignalCurve
 from autoloss.report.finalists import trial_label
@@ -125,7 +126,7 @@ class SignalRow:
 
 def confusion_facts(summary: Summary) -> ConfusionFacts | None:
     """Return the confusions, or None if unknown."""
-    found, classes = summary.confusion, tuple(map(str, summary.data.classes))
+    found, classes = summary.confusion, decision_names(summary)
     if found is None:
         return None
     has_challenger = summary.verdict.challenger != summary.verdict.baseline
@@ -151,9 +152,16 @@ def confusion_facts(summary: Summary) -> ConfusionFacts | None:
     return ConfusionFacts(text, classes, numbered, matrices, pairs, has_challenger)
 
 
+def decision_names(summary: Summary) -> tuple[str, ...]:
+    """Return the decisions: the classes, and reject if the costs allow it."""
+    classes = tuple(map(str, summary.data.classes))
+    costs = summary.cost_matrix
+    return (*classes, REJECT) if costs and len(costs[0]) > len(classes) else classes
+
+
 def disagreement_facts(summary: Summary) -> DisagreementFacts | None:
     """Return the rows on which challenger and tuned cross-entropy differ; None if unknown."""
-    found, classes = summary.disagreements, tuple(map(str, summary.data.classes))
+    found, classes = summary.disagreements, decision_names(summary)
     if found is None or summary.verdict.challenger == summary.verdict.baseline:
         return None
     examples = tuple(
@@ -195,7 +203,8 @@ def threshold_text(summary: Summary) -> str:
         f"the likeliest class gives {value_text(found.metric, found.likeliest)}."
     )
     if not is_number(found.threshold):
-        return f"{judged_start(summary)} decides by the lowest expected {title}: {worth}"
+        lowest = f"expected {title.removeprefix('expected ')}"
+        return f"{judged_start(summary)} decides by the lowest {lowest}: {worth}"
     return (
         f"{judged_start(summary)} decides for {positive_quoted(summary)} from a probability of "
         f"{_probability(found.threshold)} instead of 50%: {worth}"

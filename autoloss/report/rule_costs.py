@@ -45,7 +45,7 @@ def rule_cost_facts(summary: Summary) -> RuleCostFacts | None:
         tuple(
             (
                 model_title(one.role) if one.role else "No model",
-                RULES[one.rule],
+                _rule(one),
                 _text(one.cost),
                 _text(one.saved) if one.rule not in ("one", "likeliest") else "",
             )
@@ -54,22 +54,39 @@ def rule_cost_facts(summary: Summary) -> RuleCostFacts | None:
     )
 
 
+def rule_short(summary: Summary) -> str:
+    """Return in a line what decisions by the costs save; empty without costs."""
+    own = _shipped(summary, "calibrated")
+    if own is None:
+        return ""
+    return f"by their costs {_text(own.cost)} a row, which saves {_text(own.saved)}"
+
+
+def _shipped(summary: Summary, rule: str) -> RuleCost | None:
+    """Return a rule of the recommended loss."""
+    role = "cross-entropy" if summary.recommended == summary.verdict.baseline else "challenger"
+    of_role = {(one.role, one.rule): one for one in summary.rule_costs}
+    return of_role.get((role, rule))
+
+
 def _shipped_text(summary: Summary, found: tuple[RuleCost, ...]) -> str:
     """Return what the rule of the recommended loss saves, and whether it beats no model."""
-    ships = summary.recommended
-    role = "cross-entropy" if ships == summary.verdict.baseline else "challenger"
-    known = {(one.role, one.rule): one for one in found}
-    own, alike = known.get((role, "calibrated")), known[("", "one")]
+    own, alike = _shipped(summary, "calibrated"), found[0]
     if own is None:
         return ""
     better = "less" if own.cost.value < alike.cost.value else "no less"
     is_open = own.saved.low <= 0.0 <= own.saved.high
     sure = "an interval that covers zero" if is_open else "an interval without zero"
     return (
-        f"{model_title(role)} decides by its calibrated probabilities: this saves "
+        f"{model_title(own.role)} decides by its calibrated probabilities: this saves "
         f"{value_text(_COST, own.saved.value)} a row, with {sure}, and costs {better} than the "
         "best decision for all rows alike."
     )
+
+
+def _rule(one: RuleCost) -> str:
+    """Return the rule in words, with the share of rows that it rejects."""
+    return f"{RULES[one.rule]}, {one.rejected:.1%} rejected" if one.rejected else RULES[one.rule]
 
 
 def _text(one: Estimate) -> str:

@@ -139,6 +139,19 @@ def stranger_facts(summary: Summary) -> StrangerFacts | None:
     )
 
 
+def strangers_short(summary: Summary) -> str:
+    """Return the score that ships in a line; empty without strangers."""
+    found = summary.strangers
+    if found is None:
+        return ""
+    one = found.ships
+    accepted = f"{one.false_acceptance.value:.0%}"
+    return (
+        f"{score_name(one.name)}: AUROC {_text(one.auroc)}, {accepted} accepted where 95% of "
+        "familiar rows are"
+    )
+
+
 def side_finalists(
     summary: Summary, found: SearchStrangers
 ) -> tuple[tuple[str, FinalistStrangers], ...]:

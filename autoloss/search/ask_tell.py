@@ -204,6 +204,7 @@ class AskTell:
         folds: Tensor | None = None,
         clusters: Tensor | None = None,
         figures: Sequence[Mapping[str, float]] | None = None,
+        row_costs: Tensor | None = None,
     ) -> tuple[TrialRecord, ...]:
         """Score trained trials on the validation rows and store their results.
 
@@ -219,6 +220,7 @@ class AskTell:
             clusters: The cluster of each row, such as its group; (N,). By default rows are
                 independent.
             figures: Further figures of each trial; see `tell`.
+            row_costs: Cost of each row, by which those of its decisions are multiplied; (N,).
 
         Returns:
             Their records.
@@ -247,6 +249,7 @@ class AskTell:
             folds=folds,
             clusters=clusters,
             figures=figures,
+            row_costs=row_costs,
         )
 
     def report(self, trial: Trial | int, epoch: int, val_logits: Any, val_labels: Any) -> bool:

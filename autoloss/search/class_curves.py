@@ -34,7 +34,8 @@ def class_scores(
     """
 
     def counts(codes: IntArray) -> tuple[int, ...]:
-        return tuple(np.bincount(codes, minlength=n_classes).tolist())
+        # A decision for no class is the last code.
+        return tuple(np.bincount(codes, minlength=n_classes)[:n_classes].tolist())
 
     return ClassScores(
         counts(targets),
@@ -116,6 +117,7 @@ def cost_curve(
     costs: Matrix,
     *,
     is_yes_or_no: bool,
+    row_costs: FloatArray | None = None,
 ) -> CostCurve | None:
     """Return the cost of rows under other costs, or if a person decides some of the rows.
 
@@ -129,34 +131,39 @@ def cost_curve(
         targets: The true classes.
         costs: Cost of each decision (column) for each true class (row).
         is_yes_or_no: Whether the classes are no and yes.
+        row_costs: The cost of each row, by which those of its decisions are multiplied; None for
+            1.
 
     Returns:
         The curve; None if a mistake costs nothing.
 
     Shape:
-        challenger, baseline (N, C), targets (N,).
+        challenger, baseline (N, C), targets and row_costs (N,).
     """
     price = np.asarray(costs, dtype=np.float64)
+    own_costs = np.ones(len(targets)) if row_costs is None else row_costs
     if not is_yes_or_no:
         at = np.linspace(0.0, 1.0, MOST_POINTS)
-        own, other = (_reviewed(one, targets, price, at) for one in (challenger, baseline))
+        own, other = (
+            _reviewed(one, targets, price, own_costs, at) for one in (challenger, baseline)
+        )
         return CostCurve("reviewed", tuple(at.tolist()), own, other)
     right = np.diag(price)
     false_positive, false_negative = price[0, 1] - right[0], price[1, 0] - right[1]
     if min(false_positive, false_negative) < 0.0 or false_positive + false_negative <= 0.0:
         return None
     total = float(false_positive + false_negative)
-    start = float(right[targets].mean())
+    start = float((right[targets] * own_costs).mean())
     at = np.linspace(0.0, 1.0, MOST_POINTS)
 
     def value(false: FloatArray, missed: FloatArray) -> tuple[float, ...]:
         return tuple((start + total * (at * false + (1.0 - at) * missed)).tolist())
 
-    positive = float((targets == 1).mean())
-    all_negative, all_positive = at * 0.0 + positive, at * 0.0 + (1.0 - positive)
+    positive, negative = (float(((targets == code) * own_costs).mean()) for code in (1, 0))
+    all_negative, all_positive = at * 0.0 + positive, at * 0.0 + negative
     one_class = np.minimum(value(all_positive, at * 0.0), value(at * 0.0, all_negative))
     own, other = (
-        value(*_mistakes(one[:, 1].exp().double().cpu().numpy(), targets, at))
+        value(*_mistakes(one[:, 1].exp().double().cpu().numpy(), targets, own_costs, at))
         for one in (challenger, baseline)
     )
     return CostCurve(
@@ -170,27 +177,29 @@ def cost_curve(
 
 
 def _mistakes(
-    positive: FloatArray, targets: IntArray, at: FloatArray
+    positive: FloatArray, targets: IntArray, costs: FloatArray, at: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the share of false positives and of missed positives at each threshold."""
-    false, missed = (np.sort(positive[targets == code]) for code in (0, 1))
-    n = len(targets)
-    return (
-        (len(false) - np.searchsorted(false, at, side="right")) / n,
-        np.searchsorted(missed, at, side="right") / n,
-    )
+    """Return the share of false positives and of missed positives, by cost, at each threshold."""
+
+    def below(code: int) -> FloatArray:
+        own = targets == code
+        order = np.argsort(positive[own], kind="stable")
+        total = np.append(0.0, np.cumsum(costs[own][order]))
+        return total[np.searchsorted(positive[own][order], at, side="right")] / len(targets)
+
+    return float(costs[targets == 0].sum()) / len(targets) - below(0), below(1)
 
 
 def _reviewed(
-    log_probs: Tensor, targets: IntArray, price: FloatArray, at: FloatArray
+    log_probs: Tensor, targets: IntArray, price: FloatArray, costs: FloatArray, at: FloatArray
 ) -> tuple[float, ...]:
     """Return the mean cost if a person decides the share `at` of the rows."""
     probs = log_probs.exp().double().cpu()
     decided = cost_decisions(probs, price.tolist()).cpu().numpy()
-    expected = (probs.numpy() @ price)[np.arange(len(targets)), decided]
-    right = np.diag(price)[targets]
+    expected = (probs.numpy() @ price)[np.arange(len(targets)), decided] * costs
+    right, paid = np.diag(price)[targets] * costs, price[targets, decided] * costs
     order = np.argsort(-expected, kind="stable")
-    saved = np.append(0.0, np.cumsum((price[targets, decided] - right)[order]))
+    saved = np.append(0.0, np.cumsum((paid - right)[order]))
     places = np.round(at * len(targets)).astype(np.int64)
-    total = float(price[targets, decided].sum())
+    total = float(paid.sum())
     return tuple(((total - saved[places]) / len(targets)).tolist())

@@ -70,6 +70,7 @@ def rule_costs(
     costs: Matrix,
     clusters: NDArray[np.integer] | None,
     *,
+    row_costs: FloatArray | None = None,
     seed: int,
 ) -> tuple[RuleCost, ...]:
     """Return the cost of each rule, first that of one decision for all rows.
@@ -79,28 +80,35 @@ def rule_costs(
         targets: The true classes.
         costs: Cost of each decision (column) for each true class (row).
         clusters: The cluster of each row; None if rows are independent.
+        row_costs: The cost of each row, by which those of its decisions are multiplied; None for
+            1.
         seed: Seed of the bootstrap.
 
     Shape:
-        targets and clusters ``(N,)``.
+        targets, clusters and row_costs ``(N,)``.
     """
-    price = np.asarray(costs, dtype=np.float64)
-    one = price[targets, int(price[targets].mean(0).argmin())]
-    named, paid = [("", "one")], [(one, np.zeros(len(targets)))]
+    price, nothing = np.asarray(costs, dtype=np.float64), np.zeros(len(targets))
+    of_row = np.ones(len(targets)) if row_costs is None else row_costs
+    alike = np.full(len(targets), (price[targets] * of_row[:, None]).mean(0).argmin())
+    ruled: list[tuple[str, str, IntArray, FloatArray]] = [("", "one", alike, nothing)]
     for model in models:
         first = model.calibrated if model.raw is None else model.raw
-        likeliest = price[targets, first.argmax(-1).cpu().numpy()]
-        named.append((model.role, "likeliest"))
-        paid.append((likeliest, np.zeros(len(targets))))
+        likeliest = first.argmax(-1).cpu().numpy()
+        ruled.append((model.role, "likeliest", likeliest, nothing))
         rules = {"raw": model.raw, "corrected": model.corrected, "calibrated": model.calibrated}
         for rule, log_probs in rules.items():
             if log_probs is not None:
                 decided = cost_decisions(log_probs.exp(), costs).cpu().numpy()
-                named.append((model.role, rule))
-                paid.append((price[targets, decided], likeliest - price[targets, decided]))
-    found = _means(np.stack([value for pair in paid for value in pair]), clusters, seed)
-    pairs = zip(named, found[::2], found[1::2], strict=True)
-    return tuple(RuleCost(*name, cost, saved) for name, cost, saved in pairs)
+                saved = price[targets, likeliest] - price[targets, decided]
+                ruled.append((model.role, rule, decided, saved))
+    paid = np.stack([part for *_, own, saved in ruled for part in (price[targets, own], saved)])
+    found = _means(paid * of_row, clusters, seed)
+    return tuple(
+        RuleCost(role, rule, cost, saved, float((decided >= len(price)).mean()))
+        for (role, rule, decided, _), cost, saved in zip(
+            ruled, found[::2], found[1::2], strict=True
+        )
+    )
 
 
 def _means(values: FloatArray, clusters: NDArray[np.integer] | None, seed: int) -> list[Estimate]:

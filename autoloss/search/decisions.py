@@ -55,7 +55,12 @@ def decide(
 
 
 def confusion(
-    decision: str, challenger: IntArray, baseline: IntArray, targets: IntArray, n_classes: int
+    decision: str,
+    challenger: IntArray,
+    baseline: IntArray,
+    targets: IntArray,
+    n_classes: int,
+    n_decisions: int | None = None,
 ) -> Confusion:
     """Return the confusions: whole matrices for few classes, and the most confused pairs.
 
@@ -65,24 +70,28 @@ def confusion(
         baseline: Those of tuned cross-entropy.
         targets: The true classes.
         n_classes: The number of classes.
+        n_decisions: That of decisions, which may be one more; None for that of the classes.
 
     Shape:
         challenger, baseline, targets (N,).
     """
-    counts = [_pair_counts(targets, one, n_classes) for one in (challenger, baseline)]
+    n_decisions = n_decisions or n_classes
+    counts = [_pair_counts(targets, one, n_decisions) for one in (challenger, baseline)]
     together: dict[int, int] = {}
     for one in counts:
         for code, count in one.items():
-            if code // n_classes != code % n_classes:
+            if code // n_decisions != code % n_decisions:
                 together[code] = together.get(code, 0) + count
     worst = sorted(together, key=lambda code: (-together[code], code))[:_PAIRS]
     pairs = tuple(
-        ConfusedPair(code // n_classes, code % n_classes, *(one.get(code, 0) for one in counts))
+        ConfusedPair(
+            code // n_decisions, code % n_decisions, *(one.get(code, 0) for one in counts)
+        )
         for code in worst
     )
     if n_classes > MOST_CLASSES:
         return Confusion(decision, None, None, pairs)
-    first, second = (_matrix(one, n_classes) for one in counts)
+    first, second = (_matrix(one, n_classes, n_decisions) for one in counts)
     return Confusion(decision, first, second, pairs)
 
 
@@ -144,8 +153,11 @@ def threshold(
     metric: str,
     facts: ClassFacts,
     costs: Matrix | None,
+    row_costs: FloatArray | None = None,
 ) -> Threshold | None:
     """Return the threshold of moved decisions and its gain; None if decisions are not moved.
+
+    With a decision for no class there is no single threshold.
 
     For no and yes it is the threshold of Elkan 2001, eq. 2: the cost of a false positive over
     the sum of both costs, each less the cost of a right decision. Balanced error is the case of
@@ -157,9 +169,11 @@ def threshold(
         metric: The study's metric.
         facts: The kind of label, with the training rows of each class.
         costs: See `decide`.
+        row_costs: The cost of each row, by which those of its decisions are multiplied; None for
+            1.
 
     Shape:
-        log_probs (N, C), targets (N,).
+        log_probs (N, C), targets and row_costs (N,).
     """
     kind, decided = decide(log_probs, metric=metric, facts=facts, costs=costs)
     if kind == "error":
@@ -168,10 +182,11 @@ def threshold(
     price = np.asarray(costs) if costs is not None else _balanced_price(targets, n_classes)
 
     def value(decisions: IntArray) -> float:
-        return float(price[targets, decisions].mean())
+        paid = price[targets, decisions]
+        return float((paid if row_costs is None else paid * row_costs).mean())
 
     likeliest = value(log_probs.argmax(-1).numpy())
-    if not facts.is_yes_or_no:
+    if not facts.is_yes_or_no or price.shape[1] > n_classes:
         return Threshold(kind, float("nan"), value(decided), likeliest)
     if costs is not None:
         false_positive, false_negative = price[0, 1] - price[0, 0], price[1, 0] - price[1, 1]
@@ -192,15 +207,19 @@ def _balanced_price(targets: IntArray, n_classes: int) -> FloatArray:
     return price
 
 
-def _pair_counts(targets: IntArray, decided: IntArray, n_classes: int) -> dict[int, int]:
+def _pair_counts(targets: IntArray, decided: IntArray, n_decisions: int) -> dict[int, int]:
     """Return the number of rows of each confused pair of true class and decision."""
-    codes, counts = np.unique(targets * n_classes + decided, return_counts=True)
+    codes, counts = np.unique(targets * n_decisions + decided, return_counts=True)
     return dict(zip(codes.tolist(), counts.tolist(), strict=True))
 
 
-def _matrix(counts: dict[int, int], n_classes: int) -> tuple[tuple[int, ...], ...]:
-    span = range(n_classes)
-    return tuple(tuple(counts.get(row * n_classes + column, 0) for column in span) for row in span)
+def _matrix(
+    counts: dict[int, int], n_classes: int, n_decisions: int
+) -> tuple[tuple[int, ...], ...]:
+    return tuple(
+        tuple(counts.get(row * n_decisions + column, 0) for column in range(n_decisions))
+        for row in range(n_classes)
+    )
 
 
 def as_codes(values: Tensor) -> IntArray:

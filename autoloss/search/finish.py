@@ -267,6 +267,7 @@ def _figures(log_probs: Tensor, items: Items, study: StudySnapshot) -> dict[str,
             facts=study.facts,
             cost_matrix=study.metric.costs,
             places=LabelPlaces.of(items, study.facts),
+            row_costs=items.costs,
         )
     )
     values = {

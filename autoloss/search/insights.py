@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from autoloss.losses import LossSpec
 from autoloss.metrics import positive_reliability, reliability
 from autoloss.metrics.label_places import LabelPlaces
 from autoloss.metrics.token_places import TokenPlaces
 from autoloss.records import CodeLengths, LabelInsights, Reliability, TagInsights
-from autoloss.records.insights import RuleCost, Signals
+from autoloss.records.insights import CostCurve, RuleCost, Signals
 from autoloss.search.class_curves import class_scores, cost_curve, ranking
 from autoloss.search.decision_rules import RuledModel, prior_undone, rule_costs
 from autoloss.search.decisions import as_codes, confusion, decide, disagreements, threshold
@@ -23,6 +27,8 @@ from autoloss.search.tag_insights import tag_insights
 from autoloss.verdict.code_lengths import bits
 from autoloss.verdict.learnt import learnt
 
+Matrix = tuple[tuple[float, ...], ...]
+_UNIT = ((0.0, 1.0), (1.0, 0.0))
 ROLES = ("challenger", "cross-entropy")
 BEFORE = "{} before the read-out"
 
@@ -60,11 +66,14 @@ def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str
         "class_scores": class_scores(ours, theirs, targets, own.shape[-1]),
         "ranking": ranking(own, other, targets) if is_yes_or_no else None,
         "positive_reliability": _of_positives(evidence) if is_yes_or_no else (),
-        "cost_curve": None
-        if price is None
-        else cost_curve(own, other, targets, price, is_yes_or_no=is_yes_or_no),
+        "cost_curve": _cost_curve(study, evidence, targets, price),
         "rule_costs": () if price is None else _rule_costs(study, evidence, price),
-        "confusion": confusion(kind, ours, theirs, targets, own.shape[-1]),
+        "confusion": confusion(
+            kind,
+            *(ours, theirs, targets),
+            own.shape[-1],
+            own.shape[-1] if price is None else len(price[0]),
+        ),
         "disagreements": disagreements(
             (ours, own),
             (theirs, other),
@@ -73,7 +82,9 @@ def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str
             table=evidence.table,
             labels=_name_of(study, evidence),
         ),
-        "threshold": threshold(evidence.log_probs[shipped], targets, **options),
+        "threshold": threshold(
+            evidence.log_probs[shipped], targets, row_costs=_row_costs(evidence), **options
+        ),
         "labels": _labels(study, evidence, shipped),
         "tags": _tags(study, evidence),
         "signals": _signals(study, evidence, shipped),
@@ -81,9 +92,24 @@ def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str
     }
 
 
-def _rule_costs(
-    study: StudySnapshot, evidence: Evidence, price: tuple[tuple[float, ...], ...]
-) -> tuple[RuleCost, ...]:
+def _cost_curve(
+    study: StudySnapshot, evidence: Evidence, targets: NDArray[np.int64], price: Matrix | None
+) -> CostCurve | None:
+    """Return the cost of rows under other costs; of two classes also where none were given."""
+    if price is None and study.task.kind != "binary":
+        return None
+    given = _UNIT if price is None else price
+    found = cost_curve(
+        *evidence.log_probs,
+        targets,
+        given,
+        is_yes_or_no=study.task.is_yes_or_no and len(given[0]) == 2,
+        row_costs=_row_costs(evidence),
+    )
+    return found if price is not None or found is None else replace(found, given=math.nan)
+
+
+def _rule_costs(study: StudySnapshot, evidence: Evidence, price: Matrix) -> tuple[RuleCost, ...]:
     """Return the cost of each decision rule by each model; one model if no other opposed it."""
     models = []
     sides = zip(ROLES, (evidence.choice.challenger, evidence.choice.baseline), strict=True)
@@ -101,7 +127,19 @@ def _rule_costs(
             )
         )
     clusters = evidence.items.cluster_numbers
-    return rule_costs(models, as_codes(evidence.targets), price, clusters, seed=study.seed)
+    return rule_costs(
+        models,
+        as_codes(evidence.targets),
+        price,
+        clusters,
+        row_costs=_row_costs(evidence),
+        seed=study.seed,
+    )
+
+
+def _row_costs(evidence: Evidence) -> NDArray[np.float64] | None:
+    costs = evidence.items.costs
+    return None if costs is None else np.asarray(costs.cpu(), dtype=np.float64)
 
 
 def _code_lengths(study: StudySnapshot, evidence: Evidence) -> CodeLengths:

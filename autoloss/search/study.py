@@ -57,7 +57,8 @@ class Study(AskTell):
             labels those of no and yes of each; (L, 2).
         class_similarity: Shares by which the target ``"similarity_smoothing"`` spreads a label
             over the classes, a row for each class; (C, C).
-        cost_matrix: Cost of each decision (column) for each true class (row); (C, C).
+        cost_matrix: Cost of each decision (column) for each true class (row); (C, C), or
+            (C, C + 1) with the decision for no class.
         sampling: Share of each class's rows that the trials train on, drawn at random; the
             read-outs of the trials undo it, and finalists train on all rows; (C,).
         provides: Values besides logits and targets that the training loop gives to losses which

@@ -71,6 +71,7 @@ class Teller:
         folds: Tensor | None,
         clusters: Tensor | None = None,
         figures: Sequence[Mapping[str, float]] | None = None,
+        row_costs: Tensor | None = None,
     ) -> tuple[TrialRecord, ...]:
         """Score trials and end them; see `Study.tell_many`."""
         told_besides = [{}] * len(numbers) if figures is None else figures
@@ -78,7 +79,7 @@ class Teller:
         logits, items = told(
             val_logits, val_labels, self.scorer.facts, candidates=len(numbers), part="val"
         )
-        items = self._same_items(_dependent(items.clustered(clusters)))
+        items = self._same_items(_dependent(items.clustered(clusters).costing(row_costs)))
         specs = [Asked.of(self._running(number)).spec for number in numbers]
         finite = [k for k in range(len(numbers)) if bool(torch.isfinite(logits[k]).all())]
         now = time.time()

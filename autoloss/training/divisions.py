@@ -30,10 +30,11 @@ class Divisions:
         clusters: Cluster of each of these rows: its row in the table, or its group.
         folds: Fold of each of these rows for the cross-fitted read-out.
         model: The user's own network; None for the built-in network.
+        row_costs: Cost of each of these rows; None for 1.
 
     Shape:
-        clusters and folds ``(N,)``; targets ``(N,)``, of several labels ``(N, L)``, of sequences
-        `Ragged`.
+        clusters, folds and row_costs ``(N,)``; targets ``(N,)``, of several labels ``(N, L)``, of
+        sequences `Ragged`.
     """
 
     jobs: tuple[Job, ...]
@@ -41,6 +42,7 @@ class Divisions:
     clusters: Tensor
     folds: Tensor
     model: OwnModel | None = None
+    row_costs: Tensor | None = None
 
     @classmethod
     def of(
@@ -103,6 +105,7 @@ class Divisions:
             clusters,
             _readout_folds(targets, clusters, seed).to(device),
             model,
+            joined_costs([fold.valid for fold in folds]),
         )
 
     def trained(self, training: TrainingConfig) -> Divisions:
@@ -116,6 +119,12 @@ class Divisions:
     def __len__(self) -> int:
         """Return how many divisions there are."""
         return len(self.jobs)
+
+
+def joined_costs(parts: Sequence[Part]) -> Tensor | None:
+    """Return the costs of the rows of some parts, one after another; None without costs."""
+    costs = [part.costs for part in parts if part.costs is not None]
+    return torch.cat(costs) if costs else None
 
 
 def _thinned(

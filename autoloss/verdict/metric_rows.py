@@ -31,12 +31,14 @@ class MetricOnRows:
         facts: The kind of label, with the training rows of each class.
         places: The labels of the items that `fn` is computed on, for several labels a row.
         tokens: The sequences of these items, if they are tokens.
+        row_costs: The cost of each of these items; None for 1.
     """
 
     metric: Metric
     facts: ClassFacts
     places: LabelPlaces | None = None
     tokens: TokenPlaces | None = None
+    row_costs: Tensor | None = None
 
     @property
     def name(self) -> str:
@@ -57,7 +59,8 @@ class MetricOnRows:
         """Return the metric on some of the items, some of which may be there several times."""
         places = None if self.places is None else self.places.take(rows)
         tokens = None if self.tokens is None else self.tokens.take(rows)
-        return replace(self, places=places, tokens=tokens)
+        costs = None if self.row_costs is None else self.row_costs[rows]
+        return replace(self, places=places, tokens=tokens, row_costs=costs)
 
     def quotient(
         self, probs: npt.NDArray[Any], targets: npt.NDArray[Any]
@@ -81,6 +84,7 @@ class MetricOnRows:
             cost_matrix=self.metric.costs,
             places=self.places,
             tokens=self.tokens,
+            row_costs=self.row_costs,
         )
 
 
@@ -94,7 +98,10 @@ def metric_on_rows(metric: Metric, facts: ClassFacts, items: Items | None = None
     """
     if items is None:
         return MetricOnRows(metric, facts)
-    return MetricOnRows(metric, facts, LabelPlaces.of(items, facts), TokenPlaces.of(items, facts))
+    costs = None if items.costs is None else items.costs.cpu()
+    return MetricOnRows(
+        metric, facts, LabelPlaces.of(items, facts), TokenPlaces.of(items, facts), costs
+    )
 
 
 def example_losses(

@@ -121,11 +121,17 @@ def test_the_positive_class_is_judged_by_its_own_probability() -> None:
     assert sum(found.count) == 3000
 
 
+@pytest.mark.parametrize("has_row_costs", [False, True])
 @pytest.mark.parametrize("costs", [((0.0, 1.0), (12.5, 0.0)), ((-1.0, 2.0), (4.0, 0.5))])
-def test_the_cost_curve_is_the_cost_of_the_cheapest_decisions(costs: tuple) -> None:
+def test_the_cost_curve_is_the_cost_of_the_cheapest_decisions(costs, has_row_costs) -> None:
     log_probs, targets = made(500)
     other, _ = made(500, seed=3)
-    found = cost_curve(log_probs, other, targets, costs, is_yes_or_no=True)
+    of_row = np.random.default_rng(5).random(500) * 2 if has_row_costs else np.ones(500)
+    paid = {"row_costs": torch.tensor(of_row)}
+    found = cost_curve(
+        log_probs, other, targets, costs, is_yes_or_no=True,
+        row_costs=of_row if has_row_costs else None,
+    )  # fmt: skip
     assert found is not None
     price = np.array(costs)
     right = np.diag(price)
@@ -137,11 +143,11 @@ def test_the_cost_curve_is_the_cost_of_the_cheapest_decisions(costs: tuple) -> N
             [right[1] + total * (1 - share), right[1]],
         ]
         for curve, own in ((found.challenger, log_probs), (found.baseline, other)):
-            wanted = float(expected_cost(own[None], labels, varied)[0])
+            wanted = float(expected_cost(own[None], labels, varied, **paid)[0])
             assert curve[place] == pytest.approx(wanted, abs=total * 3e-3)
-        constant = [np.array(varied)[targets, code].mean() for code in (0, 1)]
+        constant = [(np.array(varied)[targets, code] * of_row).mean() for code in (0, 1)]
         assert found.single[place] == pytest.approx(min(constant))
-    given_cost = float(expected_cost(log_probs[None], labels, costs)[0])
+    given_cost = float(expected_cost(log_probs[None], labels, costs, **paid)[0])
     assert np.interp(found.given, found.at, found.challenger) == pytest.approx(
         given_cost, abs=0.02 * total
     )

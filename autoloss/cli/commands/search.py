@@ -7,7 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from autoloss.cli import image_options, label_options, ood_options, options, teacher_options
+from autoloss.cli import (
+    cost_options,
+    image_options,
+    label_options,
+    ood_options,
+    options,
+    teacher_options,
+)
 
 EXAMPLES = (
     "autoloss search churn.csv --target churned",
@@ -93,6 +100,7 @@ def search(
     class_weights: options.ClassWeights = None,
     class_similarity: options.ClassSimilarity = None,
     cost_matrix: options.CostMatrix = None,
+    cost_column: cost_options.CostColumn = None,
     teacher: teacher_options.Teacher = None,
     trust_pickle: teacher_options.TrustPickle = False,
     metric: options.Metric = None,

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     always=True,
 )
 def expected_cost(judged: Judged) -> Tensor:
-    """Return the mean cost of the cheapest decisions, in units of the cost matrix."""
+    """Return the mean cost of the cheapest decisions, in units of the costs."""
     from autoloss.metrics.costs import expected_cost
 
     if judged.places is not None:
         return judged.label_costs
-    return expected_cost(judged.log_probs, judged.classes, judged.costs)
+    return expected_cost(
+        judged.log_probs, judged.classes, judged.costs, row_costs=judged.row_costs
+    )

@@ -20,6 +20,9 @@ from autoloss.report.roles import BASELINE, CHALLENGER, positive_quoted
 from autoloss.report.rows import rows_name
 from autoloss.report.words import value_text
 
+_GIVEN = "The dashed upright line is the given cost matrix."
+_NONE_GIVEN = "No costs were given: their sum is 2."
+
 
 def costs_figure(summary: Summary) -> PageFigure | None:
     """Return the cost curve, or None if no costs were given or an older study has none."""
@@ -72,7 +75,7 @@ def _caption(summary: Summary, name: str) -> str:
     return (
         f"On the {rows_name(summary)}, lower is better. To the right a false {name} costs "
         "more, to the left a missed one; the sum of both costs stays the same, and decisions "
-        "follow them. The dashed upright line is the given cost matrix."
+        f"follow them. {_GIVEN if math.isfinite(found.given) else _NONE_GIVEN}"
     )
 
 
@@ -84,12 +87,14 @@ def _alt(found: CostCurve) -> str:
             f"Expected cost {baseline} (tuned cross-entropy) and {challenger} (challenger) "
             "without review, falling to that of right decisions."
         )
+    is_given = math.isfinite(found.given)
+    share = found.given if is_given else 0.5
     baseline, challenger = _costs(
-        found, min(range(len(found.at)), key=lambda n: abs(found.at[n] - found.given))
+        found, min(range(len(found.at)), key=lambda n: abs(found.at[n] - share))
     )
     return (
-        f"At the given costs a row costs {challenger} under the challenger, {baseline} under "
-        "tuned cross-entropy."
+        f"At {'the given' if is_given else 'equal'} costs a row costs {challenger} under the "
+        f"challenger, {baseline} under tuned cross-entropy."
     )
 
 
