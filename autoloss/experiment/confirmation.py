@@ -61,8 +61,15 @@ class LockedPredictions:
 
     def logits(self, model: Classifier, rows: NDArray[np.integer]) -> list[Tensor]:
         """Return the raw scores of each member of a model for some rows, each (n, C)."""
-        places = torch.from_numpy(rows)
-        return [self._scores_of(model, number)[places] for number in range(len(model.members))]
+        places, found = torch.from_numpy(rows), []
+        for number, member in enumerate(model.members):
+            known = self._scores.get(id(member.weights))
+            if known is None:
+                inputs = self._opened(member.encoding).inputs.take(places)
+                found.append(model.member_logits(number, inputs))
+            else:
+                found.append(known[1][places])
+        return found
 
     def _scores_of(self, model: Classifier, number: int) -> Tensor:
         member = model.members[number]

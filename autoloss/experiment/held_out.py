@@ -13,6 +13,7 @@ from torch import Tensor
 
 from autoloss.inference.strangers import OodScore
 from autoloss.losses import ClassFacts
+from autoloss.metrics.stranger_figures import spread_places
 from autoloss.readout import Items, MeanTemperature, fit_mean_temperature
 from autoloss.verdict.blend import greedy_weights
 from autoloss.verdict.pooled import PooledRows
@@ -20,6 +21,8 @@ from autoloss.verdict.pooled import PooledRows
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
 Weights = Mapping[int, float]
+_SCORED = 16_384
+"""The rows whose scores of strangeness are computed, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,18 +158,21 @@ class HeldOutFinalists:
     def ood_scores(
         self, weights: Weights, scores: Iterable[OodScore]
     ) -> dict[OodScore, FloatArray]:
-        """Return scores of strangeness of each row, the mean of its trainings, each (N,).
+        """Return scores of strangeness, the mean of the trainings of each row, each (n,).
 
         Args:
             weights: The finalists of a mean.
             scores: The scores.
+
+        Returns:
+            The scores of all rows, of some that are spread over them if there are very many.
         """
-        logits = [torch.from_numpy(self.held_out[number].scores()) for number in weights]
         pooled, found = self._pooled, dict[OodScore, FloatArray]()
+        own, place = pooled.among(spread_places(len(pooled.rows), _SCORED))
+        logits = [torch.from_numpy(self.held_out[number].scores()[own]) for number in weights]
         for score in scores:
             single = score(logits, weights=list(weights.values())).numpy()
-            total = np.bincount(pooled.place, single, minlength=len(pooled.rows))
-            found[score] = total / pooled.counts
+            found[score] = np.bincount(place, single) / np.bincount(place)
         return found
 
     def temperature(self, weights: Weights, rows: IntArray) -> MeanTemperature:

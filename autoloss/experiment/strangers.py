@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.experiment.confirmation import LockedPredictions
@@ -28,6 +27,7 @@ from autoloss.metrics.stranger_figures import (
     mean_detection,
     plain_weights,
     score_with_intervals,
+    spread_places,
 )
 from autoloss.metrics.strangers import OF_TEMPERATURE
 from autoloss.records.strangers import (
@@ -71,7 +71,8 @@ class StrangerJudge:
         of = replication.held_out[numbers[0]].of
         ends = np.cumsum([0, *of.sizes])
         self._places = [
-            start + _spread(int(end - start)) for start, end in itertools.pairwise(ends)
+            first + spread_places(int(end - first), _ROWS)
+            for first, end in itertools.pairwise(ends)
         ]
         self._known: dict[int, list[Tensor]] = {}
         self._strange: dict[int, list[Tensor]] = {}
@@ -196,9 +197,10 @@ def judge_strangers(
     assert rows is not None
     choice = selection.choice
     sides = {choice.challenger.number, choice.baseline.number}
-    numbers = [n for n in replication.models if n in sides or n in weights]
-    if not session.clock.is_up:
-        numbers = list(replication.models)
+    numbers = list(replication.models)
+    if session.clock.is_up:
+        numbers = [n for n in numbers if n in sides or n in weights]
+        session.note("The time was up: strangers judge the verdict's sides and what ships alone.")
     judge = StrangerJudge(rows, replication, numbers, seed)
     finalists = [judge.finalist(number, is_side=number in sides) for number in numbers]
     pool = HeldOutFinalists(replication.held_out)
@@ -230,7 +232,7 @@ def _on_locked(
     """Return the figures of a model on the locked rows and the locked strangers."""
     score, weights = _rule(model).score, [member.weight for member in model.members]
     items = locked.items(session.study.facts)
-    places = _spread(len(items))
+    places = spread_places(len(items), _ROWS)
     known = score(locked.logits(model, places), weights=weights).numpy()
     inputs = judge.rows.taken([one.encoding for one in model.members], judge.rows.locked)
     strange = score(
@@ -247,11 +249,6 @@ def _rule(model: Classifier) -> StrangerRule:
     return model.strangers
 
 
-def _spread(n_rows: int) -> NDArray[np.int64]:
-    """Return at most `_ROWS` places that are spread over some rows."""
-    return np.unique(np.linspace(0, n_rows - 1, min(n_rows, _ROWS)).round().astype(np.int64))
-
-
 def with_locked(model: Classifier, locked: LockedPredictions) -> Classifier:
     """Return a model that knows the scores of locked rows in the place of those of held-out rows.
 
@@ -265,7 +262,7 @@ def with_locked(model: Classifier, locked: LockedPredictions) -> Classifier:
     rule = model.strangers
     if rule is None:
         return model
-    logits = locked.logits(model, _spread(len(locked.rows.rows)))
+    logits = locked.logits(model, spread_places(len(locked.rows.rows), _ROWS))
     weights = [member.weight for member in model.members]
     scores = [OodScore.of(name) for name in rule.familiar]
     known = {one: one(logits, weights=weights).numpy() for one in scores}

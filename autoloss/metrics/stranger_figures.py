@@ -18,6 +18,16 @@ Pair = tuple[Floats, Floats]
 """The scores of the known rows and of the strangers."""
 
 
+def spread_places(n_rows: int, most: int) -> NDArray[np.int64]:
+    """Return at most this many places that are spread over some rows, ascending.
+
+    Examples:
+        >>> spread_places(9, 3).tolist()
+        [0, 4, 8]
+    """
+    return np.unique(np.linspace(0, n_rows - 1, min(n_rows, most)).round().astype(np.int64))
+
+
 def cluster_weights(
     clusters: NDArray[np.integer], random: np.random.Generator, draws: int
 ) -> Floats:
