@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 import autoloss
 from autoloss.core.errors import InputError
@@ -67,16 +67,25 @@ def test_half_of_the_strangers_choose_and_the_other_half_judges(found) -> None:
             assert [curve.name for curve in one.curves] == ["max_probability", "energy"]
 
 
-def test_the_model_that_ships_tells_the_strangers_as_the_report_says(found) -> None:
-    model, strangers = found.model, found.summary.strangers
+def test_the_figures_are_those_of_the_model_on_locked_rows_and_locked_strangers(place) -> None:
+    fresh = rows(400).assign(y=lambda f: np.where(f.a > 0, "yes", "no"))
+    result = search(place, ood=STRANGE, test=fresh, refit=False, name="exact")
+    model, ships = result.model, result.summary.strangers.ships
     assert model.strangers.is_chosen
-    assert str(model.strangers.score) == strangers.ships.name
-    fresh = rows(2000)
-    known, strange = model.ood_scores(fresh), model.ood_scores(STRANGE)
-    area = roc_auc_score(np.r_[np.zeros(2000), np.ones(240)], np.r_[known, strange])
-    assert strangers.ships.auroc.low - 0.06 < area < strangers.ships.auroc.high + 0.06
-    assert model.are_strangers(fresh).mean() < 0.12
-    assert model.are_strangers(fresh, recall=0.5).mean() > 0.35
+    assert str(model.strangers.score) == ships.name
+    # The seed alone divides the strangers.
+    locked = np.random.default_rng([0, 17]).permutation(240) % 2 == 1
+    known, strange = model.ood_scores(fresh), model.ood_scores(STRANGE)[locked]
+    is_strange = np.r_[np.zeros(400), np.ones(120)]
+    scores = np.r_[known, strange]
+    assert ships.auroc.value == pytest.approx(roc_auc_score(is_strange, scores))
+    precision = average_precision_score(is_strange, scores)
+    assert ships.average_precision.value == pytest.approx(precision)
+    accepted = (strange <= np.sort(known)[379]).mean()
+    assert ships.false_acceptance.value == pytest.approx(accepted, abs=0.01)
+    # 381 of the 400 scores of familiar rows are the conformal quantile of 95 %.
+    assert model.strangers.threshold() == pytest.approx(np.sort(known)[380])
+    assert (model.are_strangers(fresh) == (known > np.sort(known)[380])).all()
 
 
 def test_a_figure_of_strangers_is_an_objective_and_stands_with_every_trial(found) -> None:
