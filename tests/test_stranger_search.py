@@ -33,6 +33,9 @@ def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("strangers")
     text = SMALL.replace("bases", 'objectives = ["refined_log_loss", "ood_auroc"]\nbases', 1)
     (folder / "space.toml").write_text(text, encoding="utf-8")
+    # Without an outer fold rows would be locked.
+    judged = SMALL.replace("outer_folds = 0\n", "")
+    (folder / "judged.toml").write_text(judged, encoding="utf-8")
     STRANGE.to_csv(folder / "strange.csv", index=False)
     return folder
 
@@ -125,7 +128,7 @@ def test_an_interrupted_search_goes_on_with_its_strangers(place, found, monkeypa
 def test_rows_alike_are_no_strangers_and_the_halves_keep_groups(place) -> None:
     data = FAMILIAR.assign(g=np.arange(N) // 3)
     alike = rows(200).assign(g=np.repeat(np.arange(20), 10))
-    result = search(place, data, ood=alike, groups="g", name="alike", space="quick", trials=4)
+    result = search(place, data, ood=alike, groups="g", name="alike", space=place / "judged.toml")
     strangers = result.summary.strangers
     assert (strangers.chose, strangers.judged) == (100, 100)
     assert strangers.ships.auroc.low < 0.5 < strangers.ships.auroc.high
