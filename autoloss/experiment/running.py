@@ -55,6 +55,7 @@ def run(opened: OpenSearch, *, judge_now: bool = False) -> SearchResult:
 
     Raises:
         SearchInterrupted: The user interrupted it.
+        InputError: The folder lacks what other machines trained.
     """
     study, tracker, progress = opened.study, opened.tracker, opened.progress
     with closing(study, tracker):
@@ -63,6 +64,7 @@ def run(opened: OpenSearch, *, judge_now: bool = False) -> SearchResult:
                 f"A verdict now must have a trial that ended with a model, but {study.name} has "
                 "none: go on without --judge-now."
             )
+        study.check_examples()
         session = make_session(opened)
         tracker.start(_description(study, opened.data))
         tracker.sync(study.trials)
@@ -77,6 +79,7 @@ def run(opened: OpenSearch, *, judge_now: bool = False) -> SearchResult:
             session.waiting.append(boosting.begin)
         if not judge_now:
             session.search(race if can_race(session) else search_in_rounds)
+            study.check_examples()
         return conclude(session, boosting)
 
 

@@ -82,6 +82,10 @@ class TrainedTrial:
         return self.trained.report
 
 
+POLL_SECONDS = 1.0
+"""Seconds between two looks at the trials of other processes."""
+
+
 class SearchSession:
     """Trains the trials of a study.
 
@@ -163,6 +167,8 @@ class SearchSession:
     def search(self, strategy: Strategy) -> None:
         """Ask, train and tell until the trials or the time are spent.
 
+        Trials that other processes train for the same study are awaited.
+
         Args:
             strategy: Asks, trains and tells: a race or rounds.
 
@@ -171,6 +177,8 @@ class SearchSession:
             TrainingError: All candidates diverged.
         """
         strategy(self)
+        while self._has_waited_for_lost():
+            strategy(self)
         self._note_what_was_cut()
         if self.tally.has_learnt:
             return
@@ -183,6 +191,29 @@ class SearchSession:
             "A search must have one candidate that learns, but all of them diverged: set a "
             "lower lr in the space, and look for columns with extreme numbers."
         )
+
+    def _has_waited_for_lost(self) -> bool:
+        """Wait for the trials of other processes; return whether some were lost with theirs.
+
+        Without the time to train them again, trials are not awaited.
+        """
+        study, left, is_told = self.study, self.study.left, False
+        while count := study.elsewhere:
+            ends = self.clock.search_ends
+            if ends is not None and time.monotonic() + POLL_SECONDS > ends:
+                break
+            if not is_told:
+                trains = count_text(count, "trial")
+                self.opened.progress.noted(f"Waiting for {trains} of other processes.")
+                is_told = True
+            time.sleep(POLL_SECONDS)
+            study.reap()
+            if study.left > left:
+                return True
+        if is_told:
+            self.standing.tally = TrialTally()
+            self.tally.add(record for record in study.trials if record.ended)
+        return False
 
     def train(
         self,

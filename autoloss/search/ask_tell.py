@@ -105,6 +105,11 @@ class AskTell:
         return self._session.left()
 
     @property
+    def elsewhere(self) -> int:
+        """Return the number of trials that other living processes train."""
+        return self._session.elsewhere()
+
+    @property
     def time_is_up(self) -> bool:
         """Return whether the time limit has passed."""
         return self._deadline is not None and time.monotonic() >= self._deadline

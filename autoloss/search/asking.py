@@ -53,7 +53,7 @@ class Asker:
         return sum(self.ledger.end(number, TrialState.FAIL) for number in abandoned)
 
     def ask(self, n: int, lease: Lease) -> list[FrozenTrial]:
-        """Return at most `n` trials.
+        """Return at most `n` trials; none at the end of the budget alone.
 
         Lost trials come first, with the rest of a group that was not fully written. New trials are
         asked after these have been told, so that the sampler knows as much as if nothing had been
@@ -63,6 +63,14 @@ class Asker:
             n: Trials wanted.
             lease: The lease of their worker.
         """
+        while numbers := self._written(n, lease):
+            # Another worker may have been faster at every slot.
+            if trials := self._ours(numbers):
+                return trials
+        return []
+
+    def _written(self, n: int, lease: Lease) -> list[int]:
+        """Write at most `n` trials, and return their numbers."""
         slots = Slots.of(self.ledger.trials())
         again = sorted(slots.lost)[:n]
         end = min(slots.next + n - len(again), self.budget)
@@ -74,7 +82,7 @@ class Asker:
                 # The sampler must see the trials that were asked again as running.
                 slots = Slots.of(self.ledger.trials()) if again else slots
                 numbers += self._new(slots, end, lease)
-        return self._ours(numbers)
+        return numbers
 
     def _again(self, trial: FrozenTrial, lease: Lease) -> int:
         """Write a lost trial again, with the same settings."""

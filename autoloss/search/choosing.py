@@ -82,15 +82,17 @@ class Selector:
         return choice, records
 
     def optimism(self) -> Optimism | None:
-        """Return the optimism of the selection; None if no rows were kept."""
+        """Return the optimism of the selection; None if the rows of a trial were not kept."""
         return self._bootstrapped(study_optimism)
 
     def pair_optimism(self) -> PairOptimism | None:
-        """Return how much the selection flatters the challenger; None if no rows were kept."""
+        """Return how much the selection flatters the challenger; None as for `optimism`."""
         return self._bootstrapped(study_pair_optimism)
 
-    def _bootstrapped(self, optimism: Callable[..., T]) -> T:
+    def _bootstrapped(self, optimism: Callable[..., T]) -> T | None:
         """Return an optimism of the trials by a bootstrap of their validation rows."""
+        if self.examples.lacking(record.number for record in self.trials if record.metrics):
+            return None
         return optimism(
             self.trials,
             self.examples.load(record.number for record in self.trials),

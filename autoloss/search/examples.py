@@ -45,6 +45,10 @@ class ExampleFiles:
         """Return the losses of these trials by number, read on access."""
         return _Kept(self, tuple(n for n in numbers if self._path(n).is_file()))
 
+    def lacking(self, numbers: Iterable[int]) -> list[int]:
+        """Return those of some trials whose losses are not here."""
+        return [number for number in numbers if not self._path(number).is_file()]
+
     def read(self, number: int) -> ExampleLosses | None:
         """Return the losses of a trial, from the cache if it was read lately."""
         found = self._cache.pop(number, None) or self._load(number)

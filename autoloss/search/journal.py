@@ -211,8 +211,24 @@ def _reaching(url: str | None, folder: Path) -> Iterator[None]:
     except (SQLAlchemyError, StorageInternalError, ImportError, RuntimeError) as error:
         if url is None:
             raise
+        if isinstance(error, ImportError):
+            raise _no_driver(url) from None
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise InputError(
             "storage must be the URL of a database that can be reached, but got "
             f"storage={redacted(url)!r}: {reason}"
         ) from None
+
+
+def _no_driver(url: str) -> InputError:
+    """Return the error for a database whose driver is not installed, with the remedy."""
+    from sqlalchemy.engine import make_url
+
+    kind = make_url(url).get_backend_name()
+    remedy = f"install a driver of SQLAlchemy for {kind}"
+    if known := {"postgresql": "psycopg", "mysql": "pymysql"}.get(kind):
+        remedy = f"pip install 'autoloss[{kind}]' and begin the URL with {kind}+{known}://"
+    return InputError(
+        "storage must be the URL of a database with a driver that is installed, but got "
+        f"storage={redacted(url)!r}: {remedy}."
+    )

@@ -7,14 +7,14 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.core.settings import Numbers
 from autoloss.records import CurvePoint, Edge, TrialRecord
 from autoloss.search.asking import Asker
 from autoloss.search.edges import edges
 from autoloss.search.examples import ExampleFiles
-from autoloss.search.lease import Heartbeat, Lease, lease_key
+from autoloss.search.lease import Heartbeat, Lease, is_abandoned, lease_key
 from autoloss.search.opening import Opened, directions
 from autoloss.search.quota import plan_families
 from autoloss.search.scoring import Scorer
@@ -138,6 +138,17 @@ class StudySession:
         """End the running trials of dead processes; return their number."""
         with self._lock:
             return self._asker.reap()
+
+    def elsewhere(self) -> int:
+        """Return the number of trials that other living processes train."""
+        with self._lock:
+            trials, known = self.opened.ledger.trials(), self.opened.ledger.attributes()
+        return sum(
+            trial.state == TrialState.RUNNING
+            and trial.user_attrs["lease"]["worker"] != self._lease.worker
+            and not is_abandoned(trial, known)
+            for trial in trials
+        )
 
     def ascents(self) -> list[Ascent]:
         """Return the trials that ended at or after a rung of a race, in order of number."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from autoloss.core.errors import InputError
 from autoloss.core.task import Task
 from autoloss.losses.own import Losses
 from autoloss.metrics import Metric, MetricFunction
@@ -276,12 +277,28 @@ class Study(AskTell):
 
         return importance(self._session.trials())
 
+    def check_examples(self) -> None:
+        """Check that the losses of all trials on the validation rows are in the study's folder.
+
+        Without those of some trials the optimism of the selection would look too small.
+
+        Raises:
+            InputError: Some are in the folder of another machine, or were removed.
+        """
+        scored = [record.number for record in self.trials if record.metrics]
+        if lacking := self.examples.lacking(scored):
+            raise InputError(
+                "The folder of a study must have the losses of every trial on held-out rows, but "
+                f"{self.examples.folder} lacks those of {len(lacking)} of {len(scored)} trials: "
+                "copy them from the machine that trained these, or share one folder as --out."
+            )
+
     def optimism(self) -> Optimism | None:
-        """Return the optimism of the selection; None if no rows were kept."""
+        """Return the optimism of the selection; None if the rows of a trial were not kept."""
         return self._selector.optimism()
 
     def pair_optimism(self) -> PairOptimism | None:
-        """Return how much the selection flatters the challenger; None if no rows were kept."""
+        """Return how much the selection flatters the challenger; None as for `optimism`."""
         return self._selector.pair_optimism()
 
     def edges(self) -> tuple[Edge, ...]:

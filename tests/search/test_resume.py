@@ -15,6 +15,7 @@ from autoloss.search import Study, journal_file, lease
 from autoloss.search.asking import Asker
 from autoloss.search.journal import Ledger
 from autoloss.search.naming import JOURNAL
+from autoloss.search.slots import Slots
 from tests.search.fake_training import COUNTS, LABELS, logits_of, run, settings
 
 ROOT = Path(__file__).parents[2]
@@ -205,6 +206,24 @@ def test_a_database_keeps_a_study_without_its_folder(tmp_path):
         assert (other.folder / "study.json").is_file()
     with pytest.raises(StudyNotFoundError):
         Study.open("t", out=tmp_path, storage=url)
+
+
+def test_a_process_that_another_one_overtakes_asks_again(tmp_path, monkeypatch):
+    with new(tmp_path) as study, Study.open("s", out=tmp_path) as faster:
+        of, taken = Slots.of, []
+
+        def overtaken(trials):
+            found = of(trials)
+            if not taken:
+                taken.append(True)
+                taken.extend(trial.slot for trial in faster.ask(4))
+            return found
+
+        monkeypatch.setattr(Slots, "of", overtaken)
+        asked = [trial.slot for trial in study.ask(4)]
+        assert taken[1:] == [0, 1, 2, 3]
+        assert asked == [4, 5, 6, 7]
+        assert study.elsewhere == faster.elsewhere == 4
 
 
 def test_a_password_is_not_written(tmp_path, monkeypatch):
