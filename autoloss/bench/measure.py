@@ -119,7 +119,7 @@ def in_loops(plan: BenchPlan) -> Iterator[Figure]:
 
 
 def of_default(plan: BenchPlan) -> Figure:
-    """Measure the ratio to the tight loop for the network of the default space."""
+    """Measure the ratio to the tight loop for the network of the default space at full width."""
     setting = plan.setting(NetworkConfig(), epochs=1)
     ratios = []
     with loops.TogetherLoop(setting) as together:

@@ -19,6 +19,8 @@ class NetworkConfig:
         width: Units of a hidden layer.
         depth: Hidden layers.
         deeper_from: Rows of a table from which there is one hidden layer more; 0 for never.
+        narrow_below: Classes, or labels, of a table below which hidden layers have two thirds of
+            the width, if there is no hidden layer more; 0 for never.
         numbers: Embedding of the numeric columns: ``"bins"``, the piecewise-linear encoding of
             quantile bins; ``"waves"``, learnt frequencies of each column; or ``"auto"`` for the
             better of the two in a short training before the search.
@@ -33,6 +35,7 @@ class NetworkConfig:
     width: int = 192
     depth: int = 2
     deeper_from: int = 0
+    narrow_below: int = 0
     numbers: Numbers = "bins"
     bins: int = 48
     embedding: int = 8
@@ -40,10 +43,24 @@ class NetworkConfig:
     text_width: int = 32
     normalise: bool = True
 
-    def sized(self, n_rows: int) -> NetworkConfig:
-        """Return the network for a table of some rows."""
+    def sized(self, n_rows: int, n_outputs: int) -> NetworkConfig:
+        """Return the network for a table of some rows, with some classes or labels.
+
+        Examples:
+            >>> network = NetworkConfig(deeper_from=10_000, narrow_below=8)
+            >>> sizes = [network.sized(*given) for given in ((500, 2), (500, 8), (10_000, 2))]
+            >>> [(one.width, one.depth) for one in sizes]
+            [(128, 2), (192, 2), (192, 3)]
+        """
         is_deeper = 0 < self.deeper_from <= n_rows
-        return replace(self, depth=self.depth + is_deeper, deeper_from=0)
+        is_narrow = n_outputs < self.narrow_below and not is_deeper
+        return replace(
+            self,
+            width=2 * self.width // 3 if is_narrow else self.width,
+            depth=self.depth + is_deeper,
+            deeper_from=0,
+            narrow_below=0,
+        )
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def divisions_of(
     return Divisions.of(
         folds,
         data.task.n_outputs,
-        space.network.sized(data.n_rows),
+        space.network.sized(data.n_rows, data.task.n_outputs),
         space.training,
         device=device,
         seed=seed,

@@ -102,7 +102,7 @@ def _divisions(opened: OpenSearch, folds: Sequence[Fold], numbers: Numbers) -> D
     return Divisions.of(
         folds,
         data.task.n_outputs,
-        replace(space.network.sized(data.n_rows), numbers=numbers),
+        replace(space.network.sized(data.n_rows, data.task.n_outputs), numbers=numbers),
         replace(space.training, max_epochs=min(EPOCHS, space.training.max_epochs)),
         device=find_device(opened.request.device),
         seed=opened.study.seed,

@@ -209,7 +209,7 @@ def _model(
     )
     return Classifier(
         task=task,
-        config=study.space.network.sized(session.opened.data.n_rows),
+        config=study.space.network.sized(session.opened.data.n_rows, task.n_outputs),
         members=members,
         decision=_decision(study, has_costs=costs is not None),
         cost_matrix=None if costs is None else torch.tensor(costs, dtype=torch.float64),

@@ -56,6 +56,7 @@ CONSTANTS: dict[str, Constant] = {
     "network.width": _whole(1),
     "network.depth": _whole(1),
     "network.deeper_from": _whole(0),
+    "network.narrow_below": _whole(0),
     "network.numbers": Constant(
         '"auto", "bins" or "waves"', lambda value: value in get_args(Numbers)
     ),

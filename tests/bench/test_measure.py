@@ -103,6 +103,6 @@ def test_the_default_network_is_that_of_the_default_space(
     monkeypatch.setattr(loops.TogetherLoop, "run", lambda self, setting: seen.append(setting) or 1)
     monkeypatch.setattr(loops, "tight_seconds_each", lambda setting, n: 1.0)
     of_default(TINY)
-    usual = load_space("default").network.sized(0)
+    usual = load_space("default").network.sized(0, 8)
     # What a search chooses by a short training is fixed here.
     assert seen[0].job.network.config == replace(usual, numbers="bins")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,33 @@ import pytest
 
 import autoloss
 from autoloss.core.settings import NetworkConfig
+from autoloss.search import load_space
 from tests.spaces import SMALL
 
 
 @pytest.mark.parametrize(("rows", "depth"), [(99, 1), (100, 2), (5_000, 2)])
 def test_a_large_table_gets_a_hidden_layer_more(rows: int, depth: int) -> None:
-    sized = NetworkConfig(depth=1, deeper_from=100).sized(rows)
+    sized = NetworkConfig(depth=1, deeper_from=100).sized(rows, 2)
     assert sized.depth == depth
-    assert sized.sized(rows) == sized
-    assert NetworkConfig(depth=1).sized(rows).depth == 1
+    assert sized.sized(rows, 2) == sized
+    assert NetworkConfig(depth=1).sized(rows, 2).depth == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "classes", "width"), [(99, 7, 128), (99, 8, 192), (100, 2, 192), (5, 2, 128)]
+)
+def test_a_small_table_with_few_classes_gets_narrow_layers(
+    rows: int, classes: int, width: int
+) -> None:
+    network = NetworkConfig(width=192, deeper_from=100, narrow_below=8)
+    sized = network.sized(rows, classes)
+    assert sized.width == width
+    # A stored model has the size that was trained.
+    assert sized.sized(rows, classes) == sized
+    assert replace(network, narrow_below=0).sized(rows, classes).width == 192
+    assert load_space("default").network.sized(rows, classes).width == (
+        192 if classes > 7 else 128
+    )
 
 
 def test_all_trainings_of_a_search_have_the_depth_of_the_whole_table(tmp_path: Path) -> None:
@@ -27,7 +46,8 @@ def test_all_trainings_of_a_search_have_the_depth_of_the_whole_table(tmp_path: P
     frame["y"] = (frame["a"] + rng.normal(size=240) > 0).astype(int)
     space = tmp_path / "small.toml"
     # No part has as many rows as the table.
-    deeper = SMALL.replace("[network]\n", "[network]\ndeeper_from = 240\n")
+    sizes = "deeper_from = 240\nnarrow_below = 8\n"
+    deeper = SMALL.replace("[network]\n", f"[network]\n{sizes}")
     assert deeper != SMALL
     space.write_text(deeper, encoding="utf-8")
     given = {"space": space, "trials": 8, "track": "off", "device": "cpu", "out": tmp_path}
@@ -36,3 +56,16 @@ def test_all_trainings_of_a_search_have_the_depth_of_the_whole_table(tmp_path: P
     result = autoloss.search(frame, "y", refit=True, **given)
     assert result.model.config.depth == result.summary.settings["depth"] == 3
     assert autoloss.load(tmp_path / result.summary.name / "model").config.depth == 3
+
+
+def test_all_trainings_of_a_search_are_narrow_for_few_classes(tmp_path: Path) -> None:
+    space = tmp_path / "small.toml"
+    space.write_text(
+        SMALL.replace("[network]\nwidth = 16\n", "[network]\nwidth = 24\nnarrow_below = 4\n"),
+        encoding="utf-8",
+    )
+    assert "2 hidden layers of 16" in autoloss.plan("sklearn:iris", space=space).network
+    result = autoloss.search(
+        "sklearn:iris", space=space, trials=8, track="off", device="cpu", out=tmp_path
+    )
+    assert result.model.config.width == result.summary.settings["width"] == 16
