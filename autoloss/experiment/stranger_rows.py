@@ -119,7 +119,7 @@ class StrangerRows:
                 reader.encode(frame, label=self.label) for frame in reader.frames(self.source)
             ]
         except InputError as error:
-            raise InputError(f"ood: {error}") from error
+            raise InputError(_as_ood(str(error))) from error
         joined = [
             same[0] if len(same) == 1 else type(same[0]).joined(same)
             for same in zip(*parts, strict=True)
@@ -140,3 +140,11 @@ class StrangerRows:
         every = self.encoded(encodings)
         found = {id(one): one.take(used) for one in every}
         return [found[id(one)] for one in every]
+
+
+def _as_ood(message: str) -> str:
+    """Return a message on rows to predict as one on strangers, with the remedy."""
+    text = f"ood{message[4:]}" if message.startswith("DATA ") else f"ood: {message}"
+    if "lacks" not in text:
+        return text
+    return f"{text} Add what is missing, empty where nothing is known, or leave ood out."
