@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError
 from autoloss.core.option import path_of
 from autoloss.data import StudyData
-from autoloss.data.encoding import Inputs
+from autoloss.data.encoding import Inputs, RowReader
 from autoloss.data.input_kinds import kind_of_encoding
 from autoloss.data.messages import plural
 from autoloss.experiment.request import Request
@@ -71,8 +72,7 @@ class StrangerRows:
         check_strangers(data.task, subject="ood")
         label = path_of(request.ood) or _IN_MEMORY
         every = cls(request.ood, label, *(np.zeros(0, np.int64) for _ in range(3)))
-        [inputs] = every.encoded([data.encoding])
-        n_rows = len(inputs)
+        n_rows = sum(len(frame) for frame in every.frames(data.kind.reader([data.encoding])))
         if n_rows < LEAST:
             raise InputError(
                 f"ood must have at least {LEAST} rows, a half to choose and a half for the "
@@ -88,12 +88,15 @@ class StrangerRows:
         random = np.random.default_rng([request.seed, 17])
         is_first = (random.permutation(len(names)) % 2 == 0)[place]
         drawn = np.sort(random.permutation(n_rows)[:MOST])
-        return replace(
+        found = replace(
             every,
             choosing=drawn[is_first[drawn]],
             locked=drawn[~is_first[drawn]],
             clusters=clusters,
         )
+        # What cannot be read is refused before a study begins.
+        found.taken([data.encoding])
+        return found
 
     def groups(self, data: StudyData, column: str | None, n_rows: int) -> NDArray[np.int64]:
         """Return the group of each row, its number without a column of groups."""
@@ -104,42 +107,55 @@ class StrangerRows:
                 return np.unique(cells, return_inverse=True)[1].astype(np.int64)
         return np.arange(n_rows)
 
-    def encoded(self, encodings: Sequence[Any]) -> list[Inputs]:
-        """Return all rows, encoded by each encoding.
-
-        Cells that an encoding cannot use count as missing: strangers may have cells of their own.
+    def frames(self, reader: RowReader) -> Iterator[pd.DataFrame]:
+        """Yield the rows as a reader reads them from their source.
 
         Raises:
-            InputError: A column is missing.
+            InputError: The source cannot be read, or a column is missing.
         """
-        distinct = list({id(one): one for one in encodings}.values())
-        reader = kind_of_encoding(distinct[0]).reader(distinct)
         try:
-            parts = [
-                reader.encode(frame, label=self.label) for frame in reader.frames(self.source)
-            ]
+            yield from reader.frames(self.source)
         except InputError as error:
             raise InputError(_as_ood(str(error))) from error
-        joined = [
-            same[0] if len(same) == 1 else type(same[0]).joined(same)
-            for same in zip(*parts, strict=True)
-        ]
-        own = {id(one): rows for one, rows in zip(distinct, joined, strict=True)}
-        return [own[id(one)] for one in encodings]
 
     def taken(
         self, encodings: Sequence[Any], rows: NDArray[np.int64] | None = None
     ) -> list[Inputs]:
         """Return the rows that are used, encoded by each encoding: those that choose first.
 
+        Cells that an encoding cannot use count as missing: strangers may have cells of their own.
+
         Args:
             encodings: The encodings.
             rows: The rows; None for both halves.
+
+        Raises:
+            InputError: A row cannot be read, or a column is missing.
         """
-        used = torch.from_numpy(np.r_[self.choosing, self.locked] if rows is None else rows)
-        every = self.encoded(encodings)
-        found = {id(one): one.take(used) for one in every}
-        return [found[id(one)] for one in every]
+        used = np.r_[self.choosing, self.locked] if rows is None else rows
+        distinct = list({id(one): one for one in encodings}.values())
+        reader = kind_of_encoding(distinct[0]).reader(distinct)
+        ordered, parts, start = np.sort(used), [], 0
+        for frame in self.frames(reader):
+            own = ordered[(ordered >= start) & (ordered < start + len(frame))] - start
+            start += len(frame)
+            if len(own):
+                parts.append(self._encoded(reader, frame.iloc[own].reset_index(drop=True)))
+        places = torch.from_numpy(np.searchsorted(ordered, used))
+        joined = [
+            same[0] if len(same) == 1 else type(same[0]).joined(same)
+            for same in zip(*parts, strict=True)
+        ]
+        found = {
+            id(one): inputs.take(places) for one, inputs in zip(distinct, joined, strict=True)
+        }
+        return [found[id(one)] for one in encodings]
+
+    def _encoded(self, reader: RowReader, frame: pd.DataFrame) -> list[Inputs]:
+        try:
+            return reader.encode(frame, label=self.label)
+        except InputError as error:
+            raise InputError(_as_ood(str(error))) from error
 
 
 def _as_ood(message: str) -> str:
