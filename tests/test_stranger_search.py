@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 import autoloss
 from autoloss.core.errors import InputError
 from autoloss.inference.strangers import OodScore
+from autoloss.records import PersonalChoice
 from autoloss.report import render_html, render_markdown, summary_from_json, summary_json
 from tests.spaces import SMALL
 
@@ -107,6 +109,10 @@ def test_the_report_shows_strangers_and_keeps_them_in_json(found) -> None:
     assert "AUROC of the energy over the temperature" in page
     for words in ("## Strangers", "Distance to the class means", "Tuned cross-entropy: "):
         assert words in text
+    assert "The model that ships has the" in text
+    promoted = PersonalChoice(1, again.recommended, "smaller", "Ada", "2026-01-01T00:00:00")
+    later = render_markdown(replace(again, choices=(promoted,), recommended=1))
+    assert "The model that shipped first has the" in later
 
 
 def test_an_interrupted_search_goes_on_with_its_strangers(place, found, monkeypatch) -> None:

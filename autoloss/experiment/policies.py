@@ -18,6 +18,7 @@ from autoloss.experiment.session import SearchSession
 from autoloss.inference.classifier import Classifier
 from autoloss.readout import Items
 from autoloss.records import PersonalChoice, ShippingPolicy, Summary
+from autoloss.report.shipped import SHIP_BEST
 from autoloss.search import StudySnapshot
 from autoloss.verdict.comparisons import compare
 from autoloss.verdict.metric_rows import metric_on_rows
@@ -184,7 +185,7 @@ def with_policies(summary: Summary, policies: Policies, *, ship: str) -> Summary
         number=own.numbers[0],
         before=summary.recommended,
         reason="The lowest expected log loss of the admissible finalists.",
-        by="--ship best",
+        by=SHIP_BEST,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     return replace(summary, recommended=own.numbers[0], choices=(*summary.choices, chosen))

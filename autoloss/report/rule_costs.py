@@ -9,6 +9,7 @@ from autoloss.records.estimates import Estimate
 from autoloss.records.insights import RuleCost
 from autoloss.report.roles import model_title
 from autoloss.report.rows import rows_name
+from autoloss.report.shipped import judged
 from autoloss.report.words import value_text
 
 RULES = {
@@ -63,8 +64,9 @@ def rule_short(summary: Summary) -> str:
 
 
 def _shipped(summary: Summary, rule: str) -> RuleCost | None:
-    """Return a rule of the recommended loss."""
-    role = "cross-entropy" if summary.recommended == summary.verdict.baseline else "challenger"
+    """Return a rule of the loss that the verdict recommends."""
+    is_baseline = judged(summary) == summary.verdict.baseline
+    role = "cross-entropy" if is_baseline else "challenger"
     of_role = {(one.role, one.rule): one for one in summary.rule_costs}
     return of_role.get((role, rule))
 

@@ -6,6 +6,8 @@ from autoloss.records import PersonalChoice, Summary
 from autoloss.report.roles import find_trial
 from autoloss.report.words import capital, date_text, label_words
 
+SHIP_BEST = "--ship best"
+"""Stands for the person where the search itself shipped another finalist than the verdict's."""
 _RECOMMENDED = "Tuned cross-entropy is recommended."
 _AS_BEST = " ships as the best model by held-out log loss"
 
@@ -13,6 +15,11 @@ _AS_BEST = " ships as the best model by held-out log loss"
 def last_choice(summary: Summary) -> PersonalChoice | None:
     """Return the decision of a person by which a trial ships, or None if nobody decided."""
     return summary.choices[-1] if summary.choices else None
+
+
+def is_promoted(summary: Summary) -> bool:
+    """Return whether a person has shipped another trial since the search ended."""
+    return any(one.by != SHIP_BEST for one in summary.choices)
 
 
 def judged(summary: Summary) -> int:

@@ -18,6 +18,7 @@ from autoloss.records.strangers import (
 from autoloss.report.finalists import trial_label
 from autoloss.report.roles import BASELINE, CHALLENGER, trial_roles
 from autoloss.report.rows import rows_name
+from autoloss.report.shipped import is_promoted
 from autoloss.report.words import capital, count_text, listed
 
 HEADS = ("score", "AUROC", "average precision", "accepted at 95%")
@@ -172,16 +173,17 @@ def side_text(role: str, curve: TemperatureCurve) -> str:
 def _ships_text(summary: Summary, found: SearchStrangers) -> str:
     """Return the score that ships, and how well it tells the strangers."""
     one, strangers = found.ships, count_text(found.judged, "stranger")
+    model = f"The model that {'shipped first' if is_promoted(summary) else 'ships'}"
     rows = f"{found.known:,} of the {rows_name(summary)}"
     if one.auroc.low <= 0.5:
         more = " To the model they look more familiar than these rows."
         return (
-            f"The model that ships does not tell the {strangers} of {found.source} from {rows}: "
+            f"{model} does not tell the {strangers} of {found.source} from {rows}: "
             f"AUROC of the {score_name(one.name)} {_text(one.auroc)}, and 0.5 is chance."
             f"{more if one.auroc.high < 0.5 else ''}"
         )
     return (
-        f"The model that ships has the {score_name(one.name)} as its score: AUROC "
+        f"{model} has the {score_name(one.name)} as its score: AUROC "
         f"{_text(one.auroc)} between {strangers} of {found.source} and {rows}, average precision "
         f"{_text(one.average_precision)}. Where 95% of these rows are accepted, "
         f"{_text(one.false_acceptance, percent=True)} of the strangers are."
