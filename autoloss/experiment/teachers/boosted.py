@@ -17,6 +17,10 @@ from autoloss.readout import fold_numbers
 
 MANY_ROWS = 20_000
 """Training rows from which three models in the place of five see enough of them."""
+NOTE = (
+    "The teacher is gradient boosting, trained in each division on its training rows alone; it"
+    " teaches no row that it has seen."
+)
 
 
 def boosting() -> TeacherSource:
@@ -45,7 +49,7 @@ class BoostedTeacher:
 
     data: StudyData
     seed: int
-    note: str = ""
+    note: str = NOTE
     _taught: dict[bytes, Tensor] = field(default_factory=dict, repr=False)
     _seconds: dict[bytes, float] = field(default_factory=dict, repr=False)
 
