@@ -15,6 +15,7 @@ from autoloss.core.errors import InputError
 from autoloss.inference.strangers import OodScore
 from autoloss.records import PersonalChoice
 from autoloss.report import render_html, render_markdown, summary_from_json, summary_json
+from autoloss.tracking.content import stranger_figures, stranger_points
 from tests.spaces import SMALL
 
 CHANCE = np.random.default_rng(0)
@@ -99,6 +100,20 @@ def test_a_figure_of_strangers_is_an_objective_and_stands_with_every_trial(found
         assert 0.0 <= trial.metrics["ood_auroc"] <= 1.0
         assert {"ood_aupr", "ood_fpr95"} <= set(trial.metrics)
     assert len({trial.metrics["ood_auroc"] for trial in found.summary.trials}) > 2
+
+
+def test_mlflow_gets_the_figures_of_strangers_of_finalists_and_of_what_ships(found) -> None:
+    summary = found.summary
+    figures = stranger_figures(summary)
+    assert figures.keys() == {one.number for one in summary.finalists}
+    baseline = figures[summary.verdict.baseline]
+    assert baseline.keys() == {"auroc", "aupr", "fpr95"}
+    points = {one.key: one.value for one in stranger_points(summary, 0)}
+    assert points["ood/auroc"] == summary.strangers.ships.auroc.value
+    promoted = PersonalChoice(1, summary.recommended, "smaller", "Ada", "2026-01-01T00:00:00")
+    later = stranger_points(replace(summary, choices=(promoted,)), 0)
+    assert all(np.isnan(one.value) for one in later)
+    assert stranger_points(replace(summary, strangers=None), 0) == ()
 
 
 def test_the_report_shows_strangers_and_keeps_them_in_json(found) -> None:

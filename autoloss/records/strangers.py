@@ -48,6 +48,12 @@ class StrangerScore:
     average_precision: Estimate
     false_acceptance: Estimate
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """Return the figures by the names of `FIGURES`."""
+        every = (self.auroc, self.average_precision, self.false_acceptance)
+        return {name: one.value for name, one in zip(FIGURES, every, strict=True)}
+
 
 @dataclass(frozen=True)
 class TemperatureCurve:

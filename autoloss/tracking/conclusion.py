@@ -21,6 +21,8 @@ from autoloss.tracking.content import (
     ranked,
     ranked_front,
     run_name,
+    stranger_figures,
+    stranger_points,
     to_ms,
 )
 from autoloss.tracking.failures import Away, classified
@@ -216,6 +218,7 @@ def _describe_parent(runs: StudyRuns, summary: Summary, ended: int) -> None:
     for policy in summary.policies:
         figures = {summary.metric: policy.metric, "log_loss": policy.log_loss}
         metrics += points(f"ship {policy.name}", figures, ended)
+    metrics += stranger_points(summary, ended)
     tags = {
         "autoloss.verdict": summary.verdict.decision,
         "autoloss.recommended": f"#{shipped.number:03d} {shipped.label}",
@@ -290,7 +293,9 @@ def _mark_trials(runs: StudyRuns, summary: Summary, timestamp: int) -> None:
         _rename(runs, summary, number, run)
         new = {key: value for key, value in tags.items() if run.data.tags.get(key) != value}
         measured = summary.test_metrics.get(tested.get(number, ""), {})
-        runs.experiment.log(run_id, tags=new, points=points("test", measured, timestamp))
+        strange = stranger_figures(summary).get(number, {})
+        told = (*points("test", measured, timestamp), *points("ood", strange, timestamp))
+        runs.experiment.log(run_id, tags=new, points=told)
 
 
 def _is_stray(run: Run, state: TrialState) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import REFINED_LOG_LOSS, Summary, TrialRecord
+from autoloss.report.shipped import is_promoted
 
 MAX_KEY = 250
 MAX_PARAM = 6000
@@ -122,6 +123,24 @@ def trial_content(record: TrialRecord, *, parent: str) -> RunContent:
             *_curve_points(record, started, ended),
         ),
     )
+
+
+def stranger_figures(summary: Summary) -> dict[int, dict[str, float]]:
+    """Return the figures of strangers of each finalist by its number; none without strangers."""
+    if summary.strangers is None:
+        return {}
+    return {one.number: one.chosen.figures for one in summary.strangers.finalists}
+
+
+def stranger_points(summary: Summary, timestamp: int) -> tuple[MetricPoint, ...]:
+    """Return the figures of strangers of the model that ships; NaN if a person ships another."""
+    if summary.strangers is None:
+        return ()
+    figures = summary.strangers.ships.figures
+    if not is_promoted(summary):
+        return points("ood", figures, timestamp)
+    # MLflow deletes no metric, and the figures of the former model are not the new model's.
+    return tuple(MetricPoint(f"ood/{name}", math.nan, timestamp) for name in figures)
 
 
 def run_name(record: TrialRecord) -> str:
