@@ -175,7 +175,7 @@ def _tables(found: Diagnosis) -> Iterator[tuple[str, Sequence[str], Sequence[Seq
     )
     if found.surface is not None:
         yield (
-            "Surface around the network, along directions of length 1",
+            "Curvature of the losses around the network, along directions of length 1",
             surface.HEADS,
             surface.slice_rows(found.surface),
         )

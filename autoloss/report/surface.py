@@ -10,13 +10,12 @@ from autoloss.report.words import family_words, share_text
 
 HEADS = (
     "direction",
-    "length",
-    "cross-entropy: curvature",
-    "Fisher information",
-    "concave steps",
-    "squared error: curvature",
+    "cross-entropy",
+    "Fisher",
+    "concave",
+    "squared error",
     "Gauss-Newton",
-    "concave steps",
+    "concave",
 )
 # A loss this many times that of the class shares lies above the figure.
 _TOP = 2.0
@@ -37,7 +36,6 @@ def slice_rows(found: Surface) -> list[tuple[str, ...]]:
     return [
         (
             name,
-            _number(one.length),
             *(
                 cell
                 for loss in (0, 1)
