@@ -262,6 +262,7 @@ def test_tags_of_tokens(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert written["prediction"][3] == predicted[3].tolist()
     diagnosis = diagnose_model(result.model, (inputs, tags))
     assert diagnosis.rows == int((tags >= 0).sum())
+    assert diagnosis.surface is not None, diagnosis.surface_reason
     probs = result.model.predict_proba((inputs, tags))
     alone = {name: one[:1] for name, one in inputs.items()}
     assert result.model.predict_proba(alone)[0] == pytest.approx(probs[0], abs=1e-5)

@@ -138,6 +138,7 @@ def test_a_folder_of_classes_is_diagnosed_as_an_archive(
     assert archive.log_loss == pytest.approx(table.log_loss)
     assert archive.log_loss == pytest.approx(classes.log_loss)
     assert archive.error == table.error == classes.error < 0.2
+    assert archive.surface is not None
 
 
 def test_predict_writes_the_names_of_the_files(result: SearchResult, folder: Path) -> None:

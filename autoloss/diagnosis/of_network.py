@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from autoloss.core.errors import InputError
 from autoloss.core.ragged import Labels, Ragged
 from autoloss.diagnosis.loss import label_of
 from autoloss.diagnosis.surface import surface_of
@@ -20,7 +21,7 @@ from autoloss.training.token_rows import EncodedTokens
 
 ROWS, FEWEST = 512, 32
 """The most rows of a surface, and the fewest where a network is large."""
-_NUMBERS = 1 << 22
+_NUMBERS = 1 << 20
 # Of a network with more weights, the vectors of the method of Lanczos would fill the memory.
 _WEIGHTS = 4_000_000
 
@@ -57,10 +58,16 @@ def network_surface(
         ]
     )
     moving = learnt.nonzero().flatten()
+    # Running statistics have no gradient.
+    fixed = {
+        name: one
+        for name, one in network.layout.views(whole[None]).items()
+        if name in network.layout.state
+    }
 
     def logits(weights: Tensor) -> Tensor:
-        row = whole.index_copy(0, moving, weights)
-        found = classifier.facts(member).over_classes(of_rows(row))
+        own = network.layout.views(whole.index_copy(0, moving, weights)[None])
+        found = classifier.facts(member).over_classes(of_rows({**own, **fixed}))
         return items.scores(found)[0]
 
     try:
@@ -77,7 +84,7 @@ def network_surface(
             loss_label=label_of(spec),
             seed=seed,
         )
-    except (ArithmeticError, NotImplementedError, RuntimeError) as error:
+    except (ArithmeticError, InputError, NotImplementedError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         return f"the slices through the network cannot be computed: {first:.120}"
 
@@ -95,17 +102,16 @@ def _chosen(labels: Labels, network: Network, seed: int) -> Tensor:
     return order[has_label][:most].sort().values
 
 
-def _logits(network: Network, inputs: Any, *, is_sequence: bool) -> Callable[[Tensor], Tensor]:
-    """Return the function from weights ``(P,)`` to the logits of rows, with K = 1."""
+def _logits(
+    network: Network, inputs: Any, *, is_sequence: bool
+) -> Callable[[Mapping[str, Tensor]], Tensor]:
+    """Return the function from weights by name to the logits of rows, with K = 1."""
     heads = Heads(("linear",))
-    read = inputs.to("cpu", torch.float64)
     if is_sequence:
-        tokens = EncodedTokens.unlabelled(network, read)
+        tokens = EncodedTokens.unlabelled(network, inputs.to("cpu", torch.float64))
         [(places, own, features)] = tokens.chunks(1 << 40)
         assert places == slice(0, tokens.shape[-1])
-        return lambda row: network.body(network.layout.views(row[None]), features, heads=heads)[
-            :, own
-        ].unsqueeze(1)
+        return lambda weights: network.body(weights, features, heads=heads)[:, own].unsqueeze(1)
     rows = torch.arange(len(inputs))[None]
     features = network.encode(inputs.take(rows).to("cpu", torch.float64))
-    return lambda row: network.body(network.layout.views(row[None]), features, heads=heads)
+    return lambda weights: network.body(weights, features, heads=heads)

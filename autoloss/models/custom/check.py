@@ -74,11 +74,13 @@ def check_network(network: ModuleNetwork, inputs: Any) -> Behaviour:
             f"torch, but two calls of {name} differ: keep changing values in register_buffer, and "
             "draw from torch's random numbers alone."
         )
-    whole = one_by_one.body(weights, batch)
     alone, half = network.alone, len(rows) // 2
     parts = [*torch.split(rows[:alone], 1), rows[alone:half], rows[max(alone, half) :]]
     parts = [part for part in parts if len(part)]
-    apart = torch.cat([one_by_one.body(weights, network.batch(inputs, part)) for part in parts], 1)
+    with torch.no_grad():
+        whole = one_by_one.body(weights, batch)
+        every = [one_by_one.body(weights, network.batch(inputs, part)) for part in parts]
+    apart = torch.cat(every, 1)
     if not _near(whole, apart, network):
         rule, cause = network.beside
         raise InputError(f"model must give {rule}, but {name} does not: {cause}.")
@@ -216,7 +218,9 @@ def _stacked_behaviour(
                     if not _same(together, alone, network, k):
                         return "torch.func.vmap mixes candidates that it calls together", False
                 agrees = agrees and _same(together, _train(looped, weights, given), network)
-            if not _near(stacked.body(weights, batch), looped.body(weights, batch), network):
+            with torch.no_grad():
+                of_stacked, of_looped = (one.body(weights, batch) for one in (stacked, looped))
+            if not _near(of_stacked, of_looped, network):
                 return "torch.func.vmap predicts otherwise than the module itself", False
     except Exception as error:
         return _refusal(error.__cause__ or error), False

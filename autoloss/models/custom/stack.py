@@ -249,7 +249,6 @@ class ModuleNetwork(ABC):
             logits, state = self.call(weights, batches, rows, seeds)
         return StepOutputs(logits, state=state)
 
-    @torch.no_grad()
     def body(
         self, weights: Mapping[str, Tensor], features: Features, *, heads: Heads | None = None
     ) -> Tensor:
