@@ -18,7 +18,7 @@ from autoloss.experiment.teachers.opening import GivenTeacher
 from autoloss.experiment.watching import Watcher, as_progress, watched
 from autoloss.inference.loading import load
 from autoloss.losses.own import Losses
-from autoloss.metrics import Metric, MetricFunction
+from autoloss.metrics import Metric, MetricFunction, Metrics
 from autoloss.models.custom.own import AUTO, Model
 from autoloss.records import Plan
 from autoloss.search import SearchResult
@@ -65,6 +65,7 @@ def search(
     teacher: GivenTeacher | None = None,
     trust_pickle: bool = False,
     losses: Losses | None = None,
+    metrics: Metrics | None = None,
     model: Model = AUTO,
     seed: int = 0,
     device: str = "auto",
@@ -160,6 +161,10 @@ def search(
         losses: Your own losses, one or several, which are searched too: losses made with
             `autoloss.losses.declare`, or paths of Python files that declare some. The files are
             run.
+        metrics: Metrics of your own, which every trial has: functions by name, or places
+            ``"FILE.py:NAME"``. A function takes probabilities and targets, or the logits, or the
+            model alone, as its attributes say (`autoloss.metrics.Metric` describes them), and
+            `metric`, the objectives of the space and `select` may name it. The file is run.
         model: ``"auto"`` for the built-in network, or your own: a function
             ``make_net(n_features, n_outputs)`` or ``make_net(example, n_outputs)`` that returns a
             `torch.nn.Module`, its place as ``"FILE.py:NAME"``, or a module whose weights every
@@ -257,6 +262,7 @@ def plan(
     teacher: GivenTeacher | None = None,
     trust_pickle: bool = False,
     losses: Losses | None = None,
+    metrics: Metrics | None = None,
     model: Model = AUTO,
     seed: int = 0,
     device: str = "auto",
@@ -285,6 +291,7 @@ def resume(
     metric: MetricFunction | Metric | None = None,
     teacher: GivenTeacher | None = None,
     losses: Losses | None = None,
+    metrics: Metrics | None = None,
     model: Model | None = None,
     tracking_uri: str | None = None,
     judge_now: bool = False,
@@ -305,6 +312,7 @@ def resume(
         teacher: The teacher, if the study began with one that was not given as a folder.
         losses: Your own losses, if the study began with some that no file holds, or whose file
             has moved.
+        metrics: Your own metrics, likewise.
         model: Your own network, if no file holds it, or its file has moved.
         tracking_uri: MLflow's tracking URI; by default the study's.
         judge_now: Whether to train no further trials and conclude with the trials that ended.

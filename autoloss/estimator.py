@@ -49,6 +49,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         teacher: A teacher, whose probabilities are training targets, as in `autoloss.search`.
         trust_pickle: Whether a teacher may be a file of joblib or pickle, which runs any code.
         losses: Your own losses, which are searched too.
+        metrics: Your own metrics, which every trial has.
         model: ``"auto"``, or your own network.
         columns: Kind of each column that the guess gets wrong, by name; an array has x0, x1, ...
         decimal: The decimal mark, if numbers that are text can be read either way.
@@ -96,6 +97,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         teacher: Any = None,
         trust_pickle: bool = False,
         losses: Any = None,
+        metrics: Any = None,
         model: Any = "auto",
         columns: Any = (),
         decimal: str | None = None,

@@ -210,8 +210,8 @@ Metric = Annotated[
     typer.Option(
         metavar="METRIC",
         help="The metric that decides: error (the default), accuracy, balanced_error, f1, "
-        "log_loss, roc_auc, mcc or another name of scikit-learn's scorers, or expected_cost (the "
-        "default with --cost-matrix).",
+        "log_loss, roc_auc, mcc or another name of scikit-learn's scorers, expected_cost (the "
+        "default with --cost-matrix), or FILE.py:NAME, a function of your own.",
         autocompletion=complete.metrics,
         rich_help_panel=_BUDGET,
     ),
@@ -231,6 +231,14 @@ Losses = Annotated[
         "--losses",
         metavar="FILE",
         help="A Python file that declares your own losses; may be repeated. It is run.",
+        rich_help_panel=_BUDGET,
+    ),
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE.py:NAME",
+        help="A metric of your own, which every trial has; may be repeated. The file is run.",
         rich_help_panel=_BUDGET,
     ),
 ]

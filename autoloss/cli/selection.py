@@ -245,6 +245,7 @@ def ship_trial(
     shipping: ShippingOptions,
     *,
     losses: Sequence[Path],
+    metrics: Sequence[str] = (),
     model: str | None = None,
     as_json: bool,
 ) -> Summary:
@@ -256,6 +257,7 @@ def ship_trial(
         rule: The rule or the number that names the trial.
         shipping: The options.
         losses: Files that declare the user's own losses.
+        metrics: The user's own metrics, as FILE.py:NAME.
         model: The user's own network, as FILE.py:NAME.
         as_json: Whether standard output is one JSON document.
     """
@@ -268,6 +270,7 @@ def ship_trial(
             reason=shipping.because or "",
             register=shipping.register,
             losses=losses or None,
+            metrics=metrics or None,
             model=model,
             tracking_uri=shipping.tracking_uri,
             out=folder.parent,

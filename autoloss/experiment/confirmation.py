@@ -108,6 +108,7 @@ def confirm_on_locked(
         means,
         items,
         coverage=selection.coverage,
+        paired=selection.replication.paired(study, choice),
     )
     default = selection.default
     steps = StepPredictions(

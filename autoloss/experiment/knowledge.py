@@ -24,7 +24,8 @@ from autoloss.experiment.own_network import provided, space_for
 from autoloss.experiment.teachers.opening import GivenTeacher, full_teacher, open_teacher
 from autoloss.experiment.teachers.teacher import Teacher, TeacherSource
 from autoloss.losses.own import Losses, files_of
-from autoloss.metrics import Metric, MetricFunction, resolve_metric
+from autoloss.metrics import Metric, MetricFunction, Metrics, resolve_metric
+from autoloss.metrics.given import places_of
 from autoloss.models import OwnModel
 from autoloss.models.custom.own import AUTO, Model, open_model
 from autoloss.search import Space
@@ -64,6 +65,7 @@ class KnowledgeOptions:
         teacher: A teacher, whose probabilities for the training rows are targets.
         trust_pickle: Whether a teacher's file may be unpickled, which runs any code in it.
         losses: The user's own losses, which join the search.
+        metrics: The user's own metrics, which every trial has.
         model: ``"auto"``, or a network that replaces the built-in network.
     """
 
@@ -74,6 +76,7 @@ class KnowledgeOptions:
     teacher: GivenTeacher | None = option(None, plain=path_of, full=full_teacher, unkept="objects")
     trust_pickle: bool = False
     losses: Losses | None = option(None, plain=files_of, full=full_path)
+    metrics: Metrics | None = option(None, plain=places_of, full=full_place)
     model: Model = option(AUTO, plain=_network_text, full=full_place, unkept="objects")
 
 

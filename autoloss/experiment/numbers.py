@@ -20,7 +20,7 @@ from autoloss.core.devices import find_device
 from autoloss.core.settings import Numbers
 from autoloss.data import Fold, Part
 from autoloss.executors import Work, executor_of
-from autoloss.experiment.session import OpenSearch
+from autoloss.experiment.open_search import OpenSearch
 from autoloss.losses import LossSpec
 from autoloss.models import has_numbers
 from autoloss.readout import Items

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -17,7 +18,7 @@ from autoloss.readout import Items
 from autoloss.records import Gain, PairOptimism, Verdict
 from autoloss.search import Evidence, items_text, trusted
 from autoloss.verdict.confirm import Shipped, confirm, unopposed
-from autoloss.verdict.metric_rows import metric_on_rows
+from autoloss.verdict.paired import PairedTest
 
 
 def boosting_of_folds(session: SearchSession) -> Ahead[Boosted | None]:
@@ -64,7 +65,7 @@ def judge_out_of_fold(
     items = baseline.items(study.facts)
     optimism = study.pair_optimism() if choice.is_opposed else None
     verdict = trusted(
-        _verdict(selection, steps, items, optimism),
+        _verdict(selection, steps, items, optimism, selection.replication.paired(study, choice)),
         selection.snapshot,
         choice,
         torch.from_numpy(steps.calibrated),
@@ -102,7 +103,7 @@ def _corrected(steps: tuple[Gain, ...], verdict: Verdict, *, metric: str) -> tup
     compared = {one.metric: one for one in verdict.comparisons}
     if not compared:
         return steps
-    one, log_loss = compared[metric], compared["log_loss"]
+    one, log_loss = compared.get(metric, compared["log_loss"]), compared["log_loss"]
     last = replace(
         steps[-1],
         metric=one.challenger,
@@ -122,10 +123,12 @@ def _verdict(
     steps: StepPredictions,
     items: Items,
     optimism: PairOptimism | None,
+    paired: Mapping[str, PairedTest],
 ) -> Verdict:
     """Return the verdict of the held-out rows by the tests alone."""
     study, choice = selection.snapshot, selection.choice
-    primary = study.config.verdict_metric
+    judged = study.judged(items, paired)
+    primary = judged.primary
     if not choice.is_opposed:
         return unopposed(choice.baseline.number, items.n_rows, primary=primary)
     one, other = choice.challenger, choice.baseline
@@ -133,7 +136,8 @@ def _verdict(
         Shipped(one.number, one.label, steps.challenger),
         Shipped(other.number, other.label, steps.calibrated),
         items.labels.numpy(),
-        metric=metric_on_rows(study.metric, study.facts, items),
+        metric=judged.metric,
+        beside=judged.beside,
         primary=primary,
         class_counts=study.class_counts.numpy(),
         clusters=items.cluster_numbers,

@@ -95,7 +95,9 @@ def _check_study(begun: Start, space: Space, facts: ClassFacts) -> Metric:
         begun.data.task, can_mix=begun.network.can_mix, of_inputs=begun.data.kind.provides
     )
     metric = resolve_metric(
-        begun.request.metric, facts=facts, cost_matrix=arguments.get("cost_matrix")
+        begun.metrics.resolved(begun.request.metric),
+        facts=facts,
+        cost_matrix=arguments.get("cost_matrix"),
     )
     tables = {
         "class_weights": knowledge.class_weights,

@@ -153,6 +153,8 @@ def _record(
         seed=study.seed,
     )
     own, log_loss = tested[metric.name].comparison, tested["log_loss"].comparison
+    if study.metric.is_of_models:
+        own = replace(own, challenger=study.metric.of_model(model))
     is_same = np.array_equal(predicted[name], predicted["verdict"])
     changes = (own.difference, own.low, own.high)
     log_changes = (log_loss.difference, log_loss.low, log_loss.high)

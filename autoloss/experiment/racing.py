@@ -88,7 +88,7 @@ class RacingSearch:
             trials,
             deadline=session.timetable.deadline(0 if session.tally.count else len(trials)),
             at_once=True,
-            needs_weights=session.strangers.are_compared,
+            needs_weights=session.needs_weights,
             spare=lambda report, alive: self._leaving(wave, report, alive),
         )
         session.tell([wave.ended(place, one) for place, one in enumerate(trained)])

@@ -16,6 +16,7 @@ from autoloss.data import Part
 from autoloss.experiment.boosted_parts import boosted_parts, why_not_boosted
 from autoloss.experiment.boosting import Boosted, boosting_seconds
 from autoloss.experiment.session import SearchSession
+from autoloss.metrics import resolve_metric
 from autoloss.readout import Items
 from autoloss.records import Comparison, Reference
 from autoloss.search import StudySnapshot
@@ -166,7 +167,12 @@ def compared(
         boosted,
         shipped.numpy(),
         items.labels.numpy(),
-        metric=metric_on_rows(study.metric, study.facts, items),
+        # Boosting is trained once.
+        metric=metric_on_rows(
+            resolve_metric("error") if study.metric.is_of_trainings else study.metric,
+            study.facts,
+            items,
+        ),
         class_counts=study.class_counts.numpy(),
         clusters=items.cluster_numbers,
         seed=study.seed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,24 +13,25 @@ from torch import Tensor
 
 from autoloss.core.errors import TrainingError
 from autoloss.data import Fold
+from autoloss.experiment.assembly import member_of, model_of
 from autoloss.experiment.dividing import divisions_of
 from autoloss.experiment.familiar import with_familiar
 from autoloss.experiment.held_out import HeldOut, HeldOutFinalists, HeldOutRows
 from autoloss.experiment.label_decision import with_label_decision
 from autoloss.experiment.session import SearchSession, epochs_of
-from autoloss.inference.classifier import Classifier, Decision
-from autoloss.inference.member import Member
+from autoloss.inference.classifier import Classifier
 from autoloss.losses import ClassFacts
 from autoloss.metrics import Scores
-from autoloss.models.custom.shipped import shipped
 from autoloss.readout import Items
 from autoloss.records import Coverage, Finalist
 from autoloss.search import Scorer, Study, StudySnapshot
 from autoloss.training.divisions import Divisions, Trained, joined_costs
 from autoloss.verdict.baseline import default_cross_entropy, is_plain_cross_entropy
 from autoloss.verdict.finalists import FinalistChoice
+from autoloss.verdict.paired import PairedTest
 from autoloss.verdict.replicates import Replicates
 from autoloss.verdict.select import Choice
+from autoloss.verdict.trainings import paired_test
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,8 @@ class Replication:
         held_out: Their predictions for held-out rows, by number.
         epochs: The epoch with the best weights of each of their trainings, by number.
         is_cut: Whether the time limit cut off any of their trainings.
+        of_trainings: The user's own metrics of which whole trainings are compared: by number of
+            the finalist and name of the metric the value of each training.
     """
 
     figures: Replicates
@@ -50,6 +53,29 @@ class Replication:
     held_out: Mapping[int, HeldOut]
     epochs: Mapping[int, tuple[int, ...]]
     is_cut: bool = False
+    of_trainings: Mapping[int, Mapping[str, NDArray[np.floating]]] = field(default_factory=dict)
+
+    def paired(self, study: Study, choice: Choice) -> dict[str, PairedTest]:
+        """Return the comparisons of challenger and tuned cross-entropy by their trainings.
+
+        Args:
+            study: The study.
+            choice: The two.
+        """
+        ones = self.of_trainings.get(choice.challenger.number, {})
+        others = self.of_trainings.get(choice.baseline.number, {})
+        return {
+            one.name: paired_test(
+                one.name,
+                ones[one.name],
+                others[one.name],
+                lower_is_better=one.lower_is_better,
+                n_train=self.figures.n_train,
+                n_valid=self.figures.n_valid,
+            )
+            for one in study.own_metrics
+            if one.name in ones and one.name in others
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +140,9 @@ def replicate(
     scores = score_divisions(
         session, divisions, {n: by_number[n] for n in whole}, [fold.valid.costs for fold in folds]
     )
+    if study.metrics_of_models:
+        every = [by_number[number] for number in whole]
+        scores = [_measured(session, folds[f], f, every, one) for f, one in enumerate(scores)]
     figures = np.full((2, len(numbers), len(folds)), np.nan)
     for k, number in enumerate(whole):
         row = numbers.index(number)
@@ -123,7 +152,23 @@ def replicate(
     held_out = {
         n: _held_out(study.facts, folds, by_number[n], scores, k, of) for k, n in enumerate(whole)
     }
-    models = {n: _model(session, folds, by_number[n], scores, k) for k, n in enumerate(whole)}
+    models = {
+        n: model_of(
+            study,
+            session.opened.data,
+            session.opened.model,
+            (
+                member_of(fold, outcome, scored.readouts.row(k))
+                for fold, outcome, scored in zip(folds, by_number[n].outcomes, scores, strict=True)
+            ),
+        )
+        for k, n in enumerate(whole)
+    }
+    own = {
+        one.name: np.array([scored.metrics[one.name].cpu().numpy() for scored in scores]).T
+        for one in study.own_metrics
+        if one.is_of_trainings
+    }
     # Their predictions are those of the held-out rows now.
     del scores
     return Replication(
@@ -138,7 +183,28 @@ def replicate(
         held_out,
         {n: tuple(one.report.best_epoch for one in by_number[n].outcomes) for n in whole},
         is_cut=is_cut(trained),
+        of_trainings={n: {name: one[k] for name, one in own.items()} for k, n in enumerate(whole)},
     )
+
+
+def _measured(
+    session: SearchSession, fold: Fold, place: int, trained: Sequence[Trained], scores: Scores
+) -> Scores:
+    """Return the scores of finalists on a division, with the metrics of their models.
+
+    Args:
+        session: The search.
+        fold: The division.
+        place: Its place among the divisions.
+        trained: The finalists.
+        scores: Their scores.
+    """
+    found = [
+        session.opened.figures([fold], [one.outcomes[place]], scores.readouts.row(k))
+        for k, one in enumerate(trained)
+    ]
+    names = [one.name for one in session.study.metrics_of_models]
+    return scores.with_figures({name: [one[name] for one in found] for name in names})
 
 
 def is_cut(trained: Iterable[Trained]) -> bool:
@@ -185,38 +251,10 @@ def score_divisions(
     found = []
     for fold, job in enumerate(divisions.jobs):
         logits = torch.stack([one.outcomes[fold].logits for one in trained.values()])
-        scorer = Scorer(job.classes, study.metric, study.seed)
+        scorer = Scorer(job.classes, study.metric, study.seed, study.own_metrics)
         items = Items.of(job.valid.targets, job.classes).costing(row_costs[fold])
         found.append(scorer.score(logits, items, specs, folds=job.folds))
     return found
-
-
-def _model(
-    session: SearchSession,
-    folds: Sequence[Fold],
-    trained: Trained,
-    scores: Sequence[Scores],
-    k: int,
-) -> Classifier:
-    """Return the model that a finalist would ship: the mean of all its trainings."""
-    study = session.study
-    task = session.opened.data.task
-    # Labels have thresholds of their own in place of a cost matrix.
-    costs = None if task.names else study.metric.costs
-    members = tuple(
-        Member(fold.encoding, outcome.weights.cpu(), scored.readouts.row(k), fold.class_counts)
-        for fold, outcome, scored in zip(folds, trained.outcomes, scores, strict=True)
-    )
-    return Classifier(
-        task=task,
-        config=study.space.network.sized(session.opened.data.n_rows, task.n_outputs),
-        members=members,
-        decision=_decision(study, has_costs=costs is not None),
-        cost_matrix=None if costs is None else torch.tensor(costs, dtype=torch.float64),
-        class_weights=study.facts.weights,
-        class_similarity=study.facts.similarity,
-        model=shipped(session.opened.model),
-    )
 
 
 def _whole(session: SearchSession, model: Classifier, held_out: HeldOut) -> Classifier:
@@ -238,14 +276,6 @@ def _whole(session: SearchSession, model: Classifier, held_out: HeldOut) -> Clas
         held_out.items(study.facts),
         study.facts,
     )
-
-
-def _decision(study: Study, *, has_costs: bool) -> Decision:
-    """Return the quantity that the model's decisions minimise: the cost if there is a matrix."""
-    if has_costs:
-        return "expected_cost"
-    declared = study.metric.declared
-    return "error" if declared is None or declared.needs_costs else declared.decision
 
 
 def _held_out(

@@ -12,6 +12,7 @@ from autoloss.core.errors import InputError
 from autoloss.core.option import (
     Writing,
     full_path,
+    full_place,
     full_source,
     option,
     path_of,
@@ -53,7 +54,7 @@ class Budget:
         workers: Processes that train; ``"auto"`` for one on each free core.
     """
 
-    metric: str | MetricFunction | Metric | None = None
+    metric: str | MetricFunction | Metric | None = option(None, full=full_place)
     space: str | Path = option("default", plain=str, full=full_path)
     trials: int = 128
     time_limit: float | None = None

@@ -11,11 +11,11 @@ from autoloss.data import StudyData
 from autoloss.executors import Crew
 from autoloss.experiment.conclusion import tell_written
 from autoloss.experiment.knowledge import TEACHER
+from autoloss.experiment.open_search import OpenSearch
 from autoloss.experiment.own_network import check_again, fingerprint_with, recall_network
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
 from autoloss.experiment.running import finished, left_closed, make_tracker, run, staffed
-from autoloss.experiment.session import OpenSearch
 from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.teachers.opening import open_teacher
 from autoloss.experiment.teachers.teacher import Teacher
@@ -45,6 +45,7 @@ def resume(
         storage=again.storage,
         metric=again.metric,  # type: ignore[arg-type]  # the name of another metric is refused
         losses=again.losses,
+        metrics=again.metrics,
     )
     origin = opened.config.origin
     if "options" not in origin:

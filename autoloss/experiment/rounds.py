@@ -23,9 +23,7 @@ def search_in_rounds(session: SearchSession) -> None:
 
 def train_and_tell(session: SearchSession, trials: Sequence[Trial]) -> None:
     """Train trials to their end and tell the study their results."""
-    trained = session.train(
-        session.divisions, trials, needs_weights=session.strangers.are_compared
-    )
+    trained = session.train(session.divisions, trials, needs_weights=session.needs_weights)
     session.tell(list(map(TrainedTrial, trials, trained)))
 
 

@@ -19,6 +19,7 @@ from autoloss.experiment.dividing import divisions_of
 from autoloss.experiment.fewer_rows import rows_text
 from autoloss.experiment.notes import study_notes
 from autoloss.experiment.numbers import choose_numbers
+from autoloss.experiment.open_search import OpenSearch
 from autoloss.experiment.out_of_fold import boosting_of_folds
 from autoloss.experiment.own_network import notes_of
 from autoloss.experiment.progress import Progress
@@ -26,7 +27,7 @@ from autoloss.experiment.racing import can_race, race
 from autoloss.experiment.refit import wants_refit
 from autoloss.experiment.request import Request
 from autoloss.experiment.rounds import search_in_rounds
-from autoloss.experiment.session import OpenSearch, SearchSession
+from autoloss.experiment.session import SearchSession
 from autoloss.experiment.timing import make_timetable
 from autoloss.inference.loading import read_model
 from autoloss.losses.own import files_of, has_objects

@@ -10,58 +10,20 @@ import torch
 
 from autoloss.core.clock import Clock
 from autoloss.core.errors import InputError, TrainingError
-from autoloss.data import Fold, StudyData
-from autoloss.executors import Crew, Executor, ProcessExecutor, Work, executor_of
+from autoloss.data import Fold
+from autoloss.executors import Executor, ProcessExecutor, Work, executor_of
 from autoloss.experiment.ahead import Ahead, load_ahead
 from autoloss.experiment.finals import Finals
-from autoloss.experiment.progress import Progress
-from autoloss.experiment.request import Request
+from autoloss.experiment.open_search import OpenSearch
 from autoloss.experiment.standing import Standing, TrialTally
-from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.stranger_trials import StrangerTrials
-from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.experiment.timetable import Timetable
-from autoloss.models import OwnModel
 from autoloss.records import TrainingReport, TrialRecord
 from autoloss.report.words import count_text
 from autoloss.search import Study, Trial
-from autoloss.tracking import Tracking
+from autoloss.search.telling import Measure
 from autoloss.training import Candidate, EpochReport, Spare
 from autoloss.training.divisions import Divisions, Trained
-
-
-@dataclass(frozen=True, eq=False)
-class OpenSearch:
-    """An open study with everything that its search needs.
-
-    Args:
-        study: The study, new or opened again.
-        data: Its data.
-        request: The request.
-        tracker: Shows the trials.
-        progress: Receives the progress.
-        clock: The clock of the search.
-        teacher: The teacher of the rows; None for none.
-        model: A network of the user's own, checked; None for the built-in one.
-        crew: The worker processes; None or an empty one if this process trains.
-        strangers: Rows that belong to no class; None for none.
-    """
-
-    study: Study
-    data: StudyData
-    request: Request
-    tracker: Tracking
-    progress: Progress
-    clock: Clock
-    teacher: Teacher | None = None
-    model: OwnModel | None = None
-    crew: Crew | None = None
-    strangers: StrangerRows | None = None
-
-    @property
-    def workers(self) -> int:
-        """Return the number of processes that train."""
-        return max(1, 0 if self.crew is None else len(self.crew))
 
 
 @dataclass(frozen=True, eq=False)
@@ -360,12 +322,25 @@ class SearchSession:
                 clusters=self.divisions.clusters,
                 figures=figures,
                 row_costs=self.divisions.row_costs,
+                measure=self._measuring(scored),
             )
         self.tally.add(records)
         for record in records:
             self.opened.tracker.log_trial(record)
         reports = [one.report for one in trained]
         self.timetable.told(reports, time.monotonic() - started)
+
+    @property
+    def needs_weights(self) -> bool:
+        """Return whether trials must keep their weights, because models are judged."""
+        return bool(self.study.metrics_of_models) or self.strangers.are_compared
+
+    def _measuring(self, scored: Sequence[TrainedTrial]) -> Measure | None:
+        """Return the function that measures the metrics of models; None without any."""
+        if not self.study.metrics_of_models:
+            return None
+        folds = self.opened.data.folds
+        return lambda k, readout: self.opened.figures(folds, scored[k].trained.outcomes, readout)
 
     def _on_halved(self, together: int) -> None:
         self.opened.progress.noted(

@@ -13,19 +13,20 @@ from autoloss.core.errors import InputError, TrainingError
 from autoloss.core.user import user_name
 from autoloss.data import Source
 from autoloss.experiment.conclusion import MODEL, finalist_folder, show_result, write_result
+from autoloss.experiment.open_search import OpenSearch
 from autoloss.experiment.own_network import recall_network
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.replication import replicate
 from autoloss.experiment.request import Request
 from autoloss.experiment.resuming import read_again
 from autoloss.experiment.running import closing, make_session, make_tracker
-from autoloss.experiment.session import OpenSearch
 from autoloss.experiment.teachers.opening import GivenTeacher
 from autoloss.experiment.watching import Watcher, as_progress, watched
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.loading import read_model
 from autoloss.inference.saving import WEIGHTS
 from autoloss.losses.own import Losses, recall, take_in
+from autoloss.metrics import Metrics
 from autoloss.models import OwnModel
 from autoloss.models.custom.own import Model
 from autoloss.records import PersonalChoice, Summary
@@ -52,6 +53,7 @@ def ship(
     test: Source | None = None,
     teacher: GivenTeacher | None = None,
     losses: Losses | None = None,
+    metrics: Metrics | None = None,
     model: Model | None = None,
     tracking_uri: str | None = None,
     progress: Watcher = None,
@@ -76,6 +78,7 @@ def ship(
         test: See `data`.
         teacher: The teacher, if the study does not keep it.
         losses: Your own losses, if their files have moved.
+        metrics: Your own metrics, if no file holds them, or their files have moved.
         model: Your own network, if the study began with one and does not keep it.
         tracking_uri: MLflow's tracking URI; by default the study's.
         progress: As in `autoloss.search`.
@@ -119,7 +122,10 @@ def ship(
         if not is_there:
             write_result(result, folder)
         return result
-    opened, watcher = Study.open(folder, storage=storage, losses=losses), as_progress(progress)
+    opened, watcher = (
+        Study.open(folder, storage=storage, losses=losses, metrics=metrics),
+        as_progress(progress),
+    )
     if is_there:
         result = SearchResult(summary, read_model(folder / MODEL, network))
     else:

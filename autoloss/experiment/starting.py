@@ -20,14 +20,17 @@ from autoloss.data.tensors.given import is_given, is_place
 from autoloss.executors import Crew, Staffing, check_workers
 from autoloss.experiment.knowledge import ClassKnowledge
 from autoloss.experiment.label_decision import check_label_decision
+from autoloss.experiment.open_search import OpenSearch
+from autoloss.experiment.own_metrics import check_metrics
 from autoloss.experiment.own_network import CheckedNetwork, checked_network, fingerprint_with
 from autoloss.experiment.progress import Progress, Silent
 from autoloss.experiment.request import Request, Ship
 from autoloss.experiment.running import make_tracker, run, staffed, withdrawn_if_refused
-from autoloss.experiment.session import OpenSearch
 from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.losses.own import take_in
+from autoloss.metrics import OwnMetrics, take_metrics
+from autoloss.metrics.given import is_own_place
 from autoloss.models.custom.own import AUTO
 from autoloss.models.make import NO_NETWORK
 from autoloss.search import SearchResult, Space, Study, free_name, load_space, load_usual
@@ -46,11 +49,12 @@ class Start:
         request: The request, checked.
         knowledge: The user's knowledge, opened.
         own: Names of the user's own losses.
+        metrics: The user's own metrics.
         space: The search space, joined by the knowledge.
         data: The data, divided and encoded.
         network: The user's own network, checked.
         teacher: The teacher of the rows; None for none.
-        metric: Name of the metric that the user asks for; None for the default.
+        metric: Name or place of the metric that the user asks for; None for the default.
         device: Where to train.
         staffing: The number of processes that train.
         clock: The clock of the search.
@@ -60,6 +64,7 @@ class Start:
     request: Request
     knowledge: ClassKnowledge
     own: tuple[str, ...]
+    metrics: OwnMetrics
     space: Space
     data: StudyData
     network: CheckedNetwork
@@ -86,8 +91,9 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
     own = tuple(take_in(request.losses))
     knowledge = ClassKnowledge.of(request)
     request = request.checked()
+    own_metrics = take_metrics(request.metrics, request.metric)
     if request.cost_column is None:
-        metric = knowledge.metric_name(request.metric)
+        metric = _metric_name(knowledge, own_metrics, request)
     is_own = knowledge.model is not None or request.has_own_features
     check_register(request.register, track=request.track, is_own=is_own)
     _check_seed(request.seed)
@@ -97,7 +103,7 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
     if request.track != "off":
         # A study that can never be tracked must not begin.
         resolve(request.tracking_uri)
-    loaded = load_space(request.space, losses=own)
+    loaded = load_space(request.space, losses=own, metrics=tuple(own_metrics.origins))
     space = knowledge.join(loaded, own)
     if knowledge.model is None and (is_given(request.data) or is_place(request.data)):
         # Before the data are read, which may take long.
@@ -109,14 +115,15 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
         space = knowledge.join(loaded, own)
     if request.cost_column is not None:
         knowledge = knowledge.with_row_costs(data)
-        metric = knowledge.metric_name(request.metric)
+        metric = _metric_name(knowledge, own_metrics, request)
     check_label_decision(request.label_decision, data.task)
     _check_negatives(space, data.task)
+    check_metrics(own_metrics, data, space)
     network = checked_network(knowledge.model, data, space, loaded=loaded, device=device)
     strangers = StrangerRows.read(request, data, space)
     teacher = knowledge.teacher_of(data, request.seed)
     return Start(
-        *(request, knowledge, own, space, data, network, teacher),
+        *(request, knowledge, own, own_metrics, space, data, network, teacher),
         *(metric, device, staffing, clock, strangers),
     )
 
@@ -179,6 +186,7 @@ def _new_study(begun: Start) -> Study:
         trials=request.trials,
         space=space,
         metric=request.metric,
+        metrics=request.metrics,
         seed=request.seed,
         storage=request.storage,
         out=out,
@@ -195,6 +203,13 @@ def _new_study(begun: Start) -> Study:
             data.task, can_mix=begun.network.can_mix, of_inputs=data.kind.provides
         ),
     )
+
+
+def _metric_name(knowledge: ClassKnowledge, own: OwnMetrics, request: Request) -> str | None:
+    """Return the name or the place of the metric that a request asks for; None for none."""
+    if isinstance(request.metric, str) and is_own_place(request.metric):
+        return request.metric
+    return knowledge.metric_name(own.resolved(request.metric))
 
 
 def _check_negatives(space: Space, task: Task) -> None:

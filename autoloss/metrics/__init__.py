@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from autoloss.metrics.decisions import balanced_error, balanced_scores, error
     from autoloss.metrics.doubtful_rows import tails
+    from autoloss.metrics.given import Metrics, OwnMetrics, recall_metrics, take_metrics
     from autoloss.metrics.judged import Judged, MetricFunction
     from autoloss.metrics.proper import brier, log_loss
     from autoloss.metrics.ranking import auroc, average_precision
@@ -44,6 +45,8 @@ __all__ = [
     "Judged",
     "Metric",
     "MetricFunction",
+    "Metrics",
+    "OwnMetrics",
     "Scores",
     "always_of",
     "auroc",
@@ -62,12 +65,14 @@ __all__ = [
     "label_thresholds",
     "log_loss",
     "positive_reliability",
+    "recall_metrics",
     "reliability",
     "resolve_metric",
     "score",
     "score_with",
     "smooth_ece",
     "tails",
+    "take_metrics",
     "top_label",
 ]
 

@@ -25,7 +25,7 @@ from autoloss.metrics.segments import overlap_parts
 from autoloss.metrics.token_places import Runs, TokenPlaces
 
 FloatArray: TypeAlias = NDArray[np.float64]
-MetricFunction = Callable[[NDArray[Any], NDArray[Any]], float]
+MetricFunction = Callable[..., float]
 
 
 @dataclass(frozen=True, eq=False)

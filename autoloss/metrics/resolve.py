@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from autoloss.core.errors import InputError
+from autoloss.core.errors import InputError, closest
 from autoloss.losses import ClassFacts
 from autoloss.metrics.costs import EXPECTED_COST, Matrix
 from autoloss.metrics.declare import Declaration
 from autoloss.metrics.entities import entity_tags
 from autoloss.metrics.judged import Judged, MetricFunction
 from autoloss.metrics.known import DECLARED, canonical, is_balanced
+from autoloss.metrics.own import called, own_values
+
+Of = Literal["probabilities", "logits", "model"]
 
 
 @dataclass(frozen=True)
@@ -27,26 +29,63 @@ class Metric:
     Args:
         name: Its key in `Scores.metrics`.
         lower_is_better: Its direction.
-        function: The user's function of probabilities (N, C) and classes (N,); None for a declared
-            metric.
+        function: The user's function, which returns a number; None for a declared metric.
         costs: Cost of a decision (column) where a class is true (row); for several labels of a
             miss and of a false alarm of each; None for none. Another metric has them too: the
             expected cost is then computed beside it.
+        of: The arguments of the function: ``"probabilities"`` and targets, ``"logits"`` (log
+            probabilities; of several labels log odds) and targets, or the ``"model"`` alone, a
+            `Classifier`.
+        independent: Whether a sample of rows has a value like all rows, so that the bootstrap
+            serves; otherwise whole trainings are compared.
 
     Shape:
         - costs: ``(C, C)``, with the decision for no class ``(C, C + 1)``; of several labels
           ``(L, 2)``
+        - arguments: probabilities ``(N, C)`` and classes ``(N,)``; of several labels ``(N, L)``
+          twice, with NaN where a label is missing; of sequences lists of ``(T, C)`` and ``(T,)``
     """
 
     name: str
     lower_is_better: bool = True
     function: MetricFunction | None = None
     costs: Matrix | None = None
+    of: Of = "probabilities"
+    independent: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the words.
+
+        Raises:
+            InputError: If a value is not allowed.
+        """
+        if self.of not in get_args(Of):
+            known = ", ".join(map(repr, get_args(Of)))
+            raise InputError(
+                f"A metric must be of {known}, but got {self.name}.of={self.of!r}"
+                f"{closest(str(self.of), get_args(Of))}"
+            )
+        for key in ("lower_is_better", "independent"):
+            if not isinstance(getattr(self, key), bool):
+                raise InputError(
+                    f"A metric must have {key} True or False, but got"
+                    f" {self.name}.{key}={getattr(self, key)!r}."
+                )
 
     @property
     def is_own(self) -> bool:
         """Return whether it is a function of the user's, which no file can hold."""
         return self.function is not None
+
+    @property
+    def is_of_models(self) -> bool:
+        """Return whether it judges a model, not its predictions for rows."""
+        return self.is_own and self.of == "model"
+
+    @property
+    def is_of_trainings(self) -> bool:
+        """Return whether whole trainings are compared, because its rows cannot be resampled."""
+        return self.is_own and (self.of == "model" or not self.independent)
 
     @property
     def declared(self) -> Declaration | None:
@@ -58,7 +97,7 @@ class Metric:
         """Return whether decisions weigh each class by its share of the rows."""
         return not self.is_own and is_balanced(self.name)
 
-    def of(self, judged: Judged) -> Tensor:
+    def of_rows(self, judged: Judged) -> Tensor:
         """Return its value for each candidate, (K,); NaN without finite predictions.
 
         Raises:
@@ -66,18 +105,15 @@ class Metric:
         """
         if self.declared is not None:
             return judged.value(self.declared.function)
-        values = judged.per_candidate(self._number)
-        return torch.from_numpy(values).to(judged.scores.device)
+        return torch.from_numpy(own_values(self, judged)).to(judged.scores.device)
 
-    def _number(self, probs: NDArray[Any], classes: NDArray[Any]) -> float:
-        """Return the value of the user's function, which must be a number."""
-        assert self.function is not None
-        value = self.function(probs, classes)
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            shown = f"{self.name}={value!r}"
-            raise InputError(f"A metric must return one number, but got {shown}.") from None
+    def of_model(self, model: Any) -> float:
+        """Return its value for a model.
+
+        Raises:
+            InputError: If the user's function does not return a number.
+        """
+        return called(self, model)
 
 
 METRIC_NAMES = tuple(name for name, one in DECLARED.items() if not one.needs_costs)
@@ -124,7 +160,7 @@ def resolve_metric(
         name = canonical(metric)
         resolved = Metric(name, lower_is_better=DECLARED[name].lower_is_better)
     else:
-        resolved = _of_function(metric, lower_is_better)
+        resolved = metric_of(metric, lower_is_better=lower_is_better)
     if costs is not None:
         resolved = replace(resolved, costs=costs)
     _check_fit(resolved, facts)
@@ -193,16 +229,35 @@ def _as_matrix(cost_matrix: Sequence[Sequence[float]] | None) -> Matrix | None:
     return matrix
 
 
-def _of_function(function: MetricFunction, lower_is_better: bool | None) -> Metric:
+def metric_of(
+    function: MetricFunction, *, name: str = "", lower_is_better: bool | None = None
+) -> Metric:
+    """Return the metric of a user's function, which says its direction.
+
+    Args:
+        function: The function; its attributes `lower_is_better`, `of` and `independent` are those
+            of `Metric`.
+        name: The name; by default the function's.
+        lower_is_better: The direction; by default the function's attribute.
+
+    Raises:
+        InputError: If it is no function, or has no direction.
+    """
     if not callable(function):
         raise InputError(f"A metric must be a name or a function, but got metric={function!r}.")
-    name = getattr(function, "__name__", type(function).__name__)
-    if name == "<lambda>":
-        name = "metric"
-    direction = getattr(function, "lower_is_better", lower_is_better)
-    if lower_is_better is not None:
-        direction = lower_is_better
+    if not name:
+        name = getattr(function, "__name__", type(function).__name__)
+        name = "metric" if name == "<lambda>" else name
+    direction = lower_is_better
+    if direction is None:
+        direction = getattr(function, "lower_is_better", None)
     if not isinstance(direction, bool):
         message = f"A metric function must say its direction, but got {name}.lower_is_better"
         raise InputError(f"{message}={direction!r}; set it to True or False.")
-    return Metric(name, lower_is_better=direction, function=function)
+    return Metric(
+        name,
+        lower_is_better=direction,
+        function=function,
+        of=getattr(function, "of", "probabilities"),
+        independent=getattr(function, "independent", True),
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -63,6 +64,12 @@ class Scores:
         """Return the metric of the study, shape (K,)."""
         return self.metrics[self.metric.name]
 
+    def with_figures(self, figures: Mapping[str, Sequence[float]]) -> Scores:
+        """Return the scores with further metrics of the candidates, (K,) by name."""
+        like = self.metrics["log_loss"]
+        more = {name: like.new_tensor(list(values)) for name, values in figures.items()}
+        return replace(self, metrics={**self.metrics, **more})
+
     def row(self, k: int) -> dict[str, float]:
         """Return the metrics of candidate k as plain numbers."""
         return {name: float(values[k]) for name, values in self.metrics.items()}
@@ -75,6 +82,7 @@ def score(
     *,
     folds: Tensor,
     metric: str | MetricFunction | Metric | None = None,
+    own: Sequence[Metric] = (),
     start: Tensor | None = None,
 ) -> Scores:
     """Fit the read-outs by cross-fitting on these rows and return all metrics.
@@ -85,6 +93,7 @@ def score(
         objective: The losses of the K candidates.
         folds: Fold of each row, from `autoloss.readout.fold_numbers`.
         metric: The metric of the study, as in `resolve_metric`.
+        own: Metrics of the user's own, which are computed beside it.
         start: State of an earlier fit, which only saves time.
 
     Shape:
@@ -97,7 +106,7 @@ def score(
     items = _checked(logits, targets, objective)
     resolved = resolve_metric(metric, facts=objective.facts)
     readouts = fit_readouts(logits, items, objective, folds=folds, start=start)
-    return _scores(readouts, readouts.predictions, logits, items, objective, resolved)
+    return _scores(readouts, readouts.predictions, logits, items, objective, resolved, own)
 
 
 def score_with(
@@ -126,7 +135,7 @@ def score_with(
     items = _checked(logits, targets, objective)
     resolved = resolve_metric(metric, facts=objective.facts)
     predictions = readouts.predict(logits, items, objective)
-    return _scores(readouts, predictions, logits, items, objective, resolved)
+    return _scores(readouts, predictions, logits, items, objective, resolved, ())
 
 
 def _scores(
@@ -136,8 +145,12 @@ def _scores(
     items: Items,
     objective: Objective,
     metric: Metric,
+    own: Sequence[Metric],
 ) -> Scores:
-    """Compute every metric and blank those of candidates without finite logits."""
+    """Compute every metric and blank those of candidates without finite logits.
+
+    Metrics of models are left out.
+    """
     judged = Judged(
         scores=predictions.log_probs,
         are_logs=True,
@@ -152,11 +165,12 @@ def _scores(
     )
     scores = items.scores(objective.facts.over_classes(logits))
     metrics = _metrics(judged, scores, torch.exp(-readouts.log_beta))
-    if metric.is_own and metric.name in metrics:
-        message = "A metric function must have a name of its own"
-        raise InputError(f"{message}, but got name={metric.name!r}.")
-    if metric.name not in metrics:
-        metrics[metric.name] = metric.of(judged)
+    for one in {**{one.name: one for one in own}, metric.name: metric}.values():
+        if one.is_own and one.name in metrics:
+            message = "A metric function must have a name of its own"
+            raise InputError(f"{message}, but got name={one.name!r}.")
+        if one.name not in metrics and not one.is_of_models:
+            metrics[one.name] = one.of_rows(judged)
     blanked = {
         name: torch.where(predictions.is_finite, values, torch.nan)
         for name, values in metrics.items()

@@ -17,7 +17,7 @@ from autoloss.records.insights import (
 from autoloss.records.labels import LabelFigures, LabelInsights, LabelPair
 from autoloss.records.plans import Plan, Update
 from autoloss.records.reliability import Reliability, Tails, TopShare
-from autoloss.records.studies import PersonalChoice, StudyListing, Summary
+from autoloss.records.studies import MetricRecord, PersonalChoice, StudyListing, Summary
 from autoloss.records.tags import SegmentLengths, TagFigures, TaggedSequence, TagInsights
 from autoloss.records.trainings import TrainingReport, TrainingState, mean_curve, merged
 from autoloss.records.trials import (
@@ -62,6 +62,7 @@ __all__ = [
     "LabelFigures",
     "LabelInsights",
     "LabelPair",
+    "MetricRecord",
     "Optimism",
     "PairOptimism",
     "PersonalChoice",

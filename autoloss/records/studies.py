@@ -56,6 +56,23 @@ class PersonalChoice:
     created: str
 
 
+@dataclass(frozen=True)
+class MetricRecord:
+    """A metric of the user's own.
+
+    Args:
+        name: Its name, in `TrialRecord.metrics` and `Summary.test_metrics`.
+        lower_is_better: Its direction.
+        of: What it judges: ``"probabilities"``, ``"logits"`` or the ``"model"``.
+        independent: Whether a sample of rows has a value like all rows.
+    """
+
+    name: str
+    lower_is_better: bool
+    of: str = "probabilities"
+    independent: bool = True
+
+
 @dataclass(frozen=True, repr=False)
 class Summary(Shown):
     """A finished study as plain data: all that a report, a dashboard or a machine needs.
@@ -110,6 +127,7 @@ class Summary(Shown):
         rule_costs: The cost of each decision rule; empty without a cost matrix.
         strangers: How the models tell strangers, rows that belong to no class; None without any.
         code_lengths: The bits of a label by both models; None in older studies.
+        own_metrics: Metrics of the user's own.
     """
 
     schema_version: int
@@ -157,6 +175,7 @@ class Summary(Shown):
     strangers: SearchStrangers | None = None
     rule_costs: tuple[RuleCost, ...] = ()
     code_lengths: CodeLengths | None = None
+    own_metrics: tuple[MetricRecord, ...] = ()
 
     def _card(self) -> Card:
         ships = self.trial(self.recommended).label
@@ -165,6 +184,11 @@ class Summary(Shown):
             ("ships", f"{ships} (trial {self.recommended})"),
         )
         return Card(f"Study {self.name!r}, {len(self.trials)} trials", pairs)
+
+    def is_lower_better(self, metric: str) -> bool | None:
+        """Return the direction of the study's metric or of a metric of one's own, else None."""
+        own = {one.name: one.lower_is_better for one in self.own_metrics}
+        return {**own, self.metric: self.lower_is_better}.get(metric)
 
     def trial(self, number: int) -> TrialRecord:
         """Return the trial of that number."""

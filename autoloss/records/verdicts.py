@@ -50,7 +50,7 @@ class Verdict(Shown):
         decision: ``"better"``, ``"no_evidence"``, ``"worse"``, or ``"undecided"`` if the models
             did not learn enough to be compared.
         text: The verdict in one or two plain sentences.
-        comparisons: The figures behind it, one per metric (at most six).
+        comparisons: The figures behind it, one per metric.
         n_test: Rows of the verdict.
         challenger: Number of the challenger's trial; the baseline's if no other loss was
             trained.

@@ -19,6 +19,11 @@ _SCALES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 # It measures a distance from 0 that may be below it: a change relative to it says nothing.
 _NO_RATIO = ("debiased_calibration_error",)
 _ROWS = 6
+_OF = {
+    "probabilities": "probabilities and targets",
+    "logits": "logits and targets",
+    "model": "the model itself",
+}
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ def comparison_bars(summary: Summary) -> Bars:
     A metric has one where tuned cross-entropy's value is above 0 and neither the difference nor an
     end of its interval is larger than that value.
     """
-    changes = [_changes(one) for one in summary.verdict.comparisons[:_ROWS]]
+    changes = [_changes(one) for one in _shown(summary)]
     largest = max((abs(end) for one in changes if one for end in one), default=0.0)
     scale = next((one for one in _SCALES if one >= largest - 1e-12), 1.0)
     return Bars(
@@ -92,8 +97,8 @@ def comparison_bars(summary: Summary) -> Bars:
 
 
 def comparison_rows(summary: Summary) -> tuple[ComparisonRow, ...]:
-    """Return the comparison with tuned cross-entropy, at most six rows."""
-    shown = summary.verdict.comparisons[:_ROWS]
+    """Return the comparison with tuned cross-entropy, six rows and those of one's own metrics."""
+    shown = _shown(summary)
     bars = comparison_bars(summary).ends
     return tuple(_row(one, ends) for one, ends in zip(shown, bars, strict=True))
 
@@ -123,13 +128,28 @@ def metric_rows(summary: Summary) -> tuple[MetricRow, ...]:
     return tuple(
         MetricRow(
             title=metric_words(name).title,
-            meaning=metric_words(name).meaning,
+            meaning=_meaning(summary, name),
             values=tuple(
                 value_text(name, values.get(name)) for values in summary.test_metrics.values()
             ),
         )
         for name in names
     )
+
+
+def _shown(summary: Summary) -> tuple[Comparison, ...]:
+    """Return the comparisons that a report shows."""
+    return summary.verdict.comparisons[: _ROWS + len(summary.own_metrics)]
+
+
+def _meaning(summary: Summary, name: str) -> str:
+    """Return the meaning of a metric in a sentence; of one's own what is known of it."""
+    known = metric_words(name).meaning
+    own = next((one for one in summary.own_metrics if one.name == name), None)
+    if known or own is None:
+        return known
+    better = "lower" if own.lower_is_better else "higher"
+    return f"A metric of your own, of {_OF[own.of]}; {better} is better."
 
 
 def _changes(one: Comparison) -> tuple[float, float, float] | None:

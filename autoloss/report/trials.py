@@ -115,7 +115,8 @@ def _family_row(summary: Summary, family: str, trials: list[TrialRecord]) -> Fam
 
 def _metrics(summary: Summary) -> tuple[str, ...]:
     """Return the metrics that any trial has, the study's metric first."""
-    names = dict.fromkeys((summary.metric, *_SHOWN))
+    own = (one.name for one in summary.own_metrics)
+    names = dict.fromkeys((summary.metric, *own, *_SHOWN))
     return tuple(name for name in names if any(name in trial.metrics for trial in summary.trials))
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from autoloss.core.lazy import make_lazy
 
 if TYPE_CHECKING:
+    from autoloss.search.confirming import confirmed, items_text, trusted
     from autoloss.search.evidence import Evidence, StudySnapshot
-    from autoloss.search.finish import confirmed, items_text, summarise, trusted
+    from autoloss.search.finish import summarise
     from autoloss.search.folders import earlier_looks, look_sentence
     from autoloss.search.naming import check_name, free_name, safe_name
     from autoloss.search.quota import FamilyPlan, plan_families

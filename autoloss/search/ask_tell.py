@@ -21,7 +21,7 @@ from autoloss.records import CurvePoint, TrainingReport, TrialRecord
 from autoloss.search.config import StudyConfig
 from autoloss.search.session import Ascent, StudySession
 from autoloss.search.space import Space
-from autoloss.search.telling import EndState
+from autoloss.search.telling import EndState, Measure
 from autoloss.search.trial import Trial
 from autoloss.search.trial_facts import FACTS
 
@@ -37,6 +37,8 @@ class AskTell:
         self._deadline = None if time_limit is None else time.monotonic() + time_limit
         self.config: StudyConfig = session.opened.config
         self.metric: Metric = session.opened.metric
+        # The user's own metrics, with that of the study if it is one.
+        self.own_metrics: tuple[Metric, ...] = session.opened.own
         self.task: Task = self.config.task
         self.folder: Path = session.opened.folder
         self._take_up(session)
@@ -46,6 +48,11 @@ class AskTell:
         self.name = self.config.name
         self.seed = self.config.seed
         self.budget = self.config.trials
+
+    @property
+    def metrics_of_models(self) -> tuple[Metric, ...]:
+        """Return the user's own metrics that judge models, not their predictions."""
+        return tuple(one for one in self.own_metrics if one.is_of_models)
 
     def _take_up(self, session: StudySession) -> None:
         """Adopt the plan of a session."""
@@ -182,8 +189,8 @@ class AskTell:
             val_logits: Its logits; (N, C). NaN or infinity means that the trial diverged.
             val_labels: Classes of the rows, the same for all trials; (N,).
             seconds: Training time; by default the time since it was asked.
-            figures: Figures that these logits do not show, by name: ``"ood_auroc"`` and the like,
-                where the objectives of the space have them.
+            figures: Figures that these logits do not show, by name: your own metrics of models,
+                and ``"ood_auroc"`` and the like, where the objectives of the space have them.
 
         Several labels: logits and labels (N, L), 0 and 1. Sequences: lists of (T, C) and (T,). In
         both, -1, -100 and NaN mean a missing label.
@@ -210,6 +217,7 @@ class AskTell:
         clusters: Tensor | None = None,
         figures: Sequence[Mapping[str, float]] | None = None,
         row_costs: Tensor | None = None,
+        measure: Measure | None = None,
     ) -> tuple[TrialRecord, ...]:
         """Score trained trials on the validation rows and store their results.
 
@@ -226,6 +234,8 @@ class AskTell:
                 independent.
             figures: Further figures of each trial; see `tell`.
             row_costs: Cost of each row, by which those of its decisions are multiplied; (N,).
+            measure: Measures your own metrics of models for a trial by its place among these and
+                its read-out.
 
         Returns:
             Their records.
@@ -255,6 +265,7 @@ class AskTell:
             clusters=clusters,
             figures=figures,
             row_costs=row_costs,
+            measure=measure,
         )
 
     def report(self, trial: Trial | int, epoch: int, val_logits: Any, val_labels: Any) -> bool:

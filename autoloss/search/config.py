@@ -39,6 +39,8 @@ class StudyConfig:
         primary: The metric of the verdict: the requested metric, else log loss; empty in older
             studies.
         is_own_metric: Whether the metric is a function of the user, which is not stored.
+        metrics: Names of the user's own metrics, each with the file that declares it, or None if
+            it was given as an object.
         seed: The seed.
         storage: URL of the database, without a password; None for the journal in the folder.
         needs_url: Whether the URL had a password and must be given again.
@@ -65,6 +67,7 @@ class StudyConfig:
     metric: str = "error"
     primary: str = ""
     is_own_metric: bool = False
+    metrics: dict[str, Origin | None] = field(default_factory=dict)
     seed: int = 0
     storage: str | None = None
     needs_url: bool = False
@@ -109,8 +112,9 @@ class StudyConfig:
                 "class_similarity": as_rows(values.get("class_similarity")),
                 "cost_matrix": as_rows(values.get("cost_matrix")),
                 "sampling": as_tuple(values.get("sampling")),
-                "losses": {
-                    name: one and Origin(**one) for name, one in values.get("losses", {}).items()
+                **{
+                    key: {name: one and Origin(**one) for name, one in values.get(key, {}).items()}
+                    for key in ("losses", "metrics")
                 },
             }
             return cls(**{**values, **lists, "space": _judged(values["space"])})

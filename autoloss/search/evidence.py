@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -25,7 +26,26 @@ from autoloss.records import (
 from autoloss.search.config import StudyConfig
 from autoloss.search.quota import FamilyPlan
 from autoloss.search.space import Space
+from autoloss.verdict.metric_rows import metric_on_rows
+from autoloss.verdict.named_metric import NamedMetric
+from autoloss.verdict.paired import PairedTest
 from autoloss.verdict.select import Choice
+from autoloss.verdict.significance import LOG_LOSS
+
+
+@dataclass(frozen=True)
+class JudgedMetrics:
+    """The metrics by which a verdict compares.
+
+    Args:
+        metric: The study's metric; None for the error.
+        beside: The user's own metrics besides it.
+        primary: Name of the metric that decides.
+    """
+
+    metric: NamedMetric | None
+    beside: tuple[NamedMetric, ...]
+    primary: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +55,7 @@ class StudySnapshot:
     Args:
         config: Its settings.
         metric: Its metric.
+        own: Metrics of the user's own, with the study's metric if that is one.
         space: Its search space.
         plan: The searched and the dropped families, with the quota.
         facts: Facts about the classes.
@@ -48,6 +69,7 @@ class StudySnapshot:
 
     config: StudyConfig
     metric: Metric
+    own: tuple[Metric, ...]
     space: Space
     plan: FamilyPlan
     facts: ClassFacts
@@ -56,6 +78,28 @@ class StudySnapshot:
     importance: tuple[tuple[str, float], ...]
     optimism: Optimism | None
     edges: tuple[Edge, ...]
+
+    def judged(
+        self, items: Items, paired: Mapping[str, PairedTest] | None = None
+    ) -> JudgedMetrics:
+        """Return the metrics by which the verdict compares.
+
+        A metric of models that no paired trainings compare is left out, and the error and the log
+        loss stand in the place of the study's metric.
+
+        Args:
+            items: The items of the rows of the verdict.
+            paired: The comparisons of metrics by paired trainings.
+        """
+        known = paired or {}
+        every = [
+            metric_on_rows(one, self.facts, items, paired=known)
+            for one in (self.metric, *(own for own in self.own if own.name != self.metric.name))
+            if one.name in known or not one.is_of_models
+        ]
+        if every and every[0].name == self.metric.name:
+            return JudgedMetrics(every[0], tuple(every[1:]), self.config.verdict_metric)
+        return JudgedMetrics(None, tuple(every), LOG_LOSS)
 
     @property
     def task(self) -> Task:

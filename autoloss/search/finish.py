@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from autoloss.core.errors import InputError
-from autoloss.core.task import Task
 from autoloss.data.costs import double_counting
 from autoloss.data.rare import is_rare
 from autoloss.data.values import label_of
@@ -29,23 +28,20 @@ from autoloss.metrics import (
 from autoloss.metrics.label_places import LabelPlaces
 from autoloss.readout import Items, Readout
 from autoloss.records import (
-    Coverage,
     DataSummary,
+    MetricRecord,
     Reliability,
     Summary,
     TrialRecord,
-    Verdict,
 )
+from autoloss.search.confirming import confirmed
 from autoloss.search.evidence import Evidence, StudySnapshot
 from autoloss.search.insights import ROLES, diagrams, insights
 from autoloss.search.label_counts import label_counts, weights_of_classes, with_given
 from autoloss.search.result import SearchResult
 from autoloss.search.told import told
-from autoloss.verdict.confirm import Shipped, confirm, unopposed
-from autoloss.verdict.coverage import coverage_of, shortfall
-from autoloss.verdict.learnt import learnt
+from autoloss.verdict.coverage import coverage_of
 from autoloss.verdict.metric_rows import metric_on_rows
-from autoloss.verdict.phrases import loss_name, undecided_text
 from autoloss.verdict.rules import rules_found
 from autoloss.verdict.select import Choice
 
@@ -96,90 +92,6 @@ def finish(
     return summarise(study, evidence, data=data, settings=settings, seconds=seconds)
 
 
-def confirmed(
-    study: StudySnapshot,
-    choice: Choice,
-    log_probs: tuple[Tensor, Tensor],
-    items: Items,
-    *,
-    coverage: Coverage,
-) -> Verdict:
-    """Return the verdict on locked test rows.
-
-    Args:
-        study: The study.
-        choice: Challenger and tuned cross-entropy.
-        log_probs: Predictions of the two.
-        items: The items of the rows.
-        coverage: How much of the planned training ran.
-
-    Shape:
-        log_probs twice (M, C).
-    """
-    primary = study.config.verdict_metric
-    if not choice.is_opposed:
-        return unopposed(choice.baseline.number, items.n_rows, primary=primary)
-    parts = [
-        Shipped(one.number, one.label, own.numpy())
-        for one, own in zip((choice.challenger, choice.baseline), log_probs, strict=True)
-    ]
-    verdict = confirm(
-        parts[0],
-        parts[1],
-        items.labels.numpy(),
-        metric=metric_on_rows(study.metric, study.facts, items),
-        primary=primary,
-        class_counts=study.class_counts.numpy(),
-        clusters=items.cluster_numbers,
-        where=_where(study, items),
-        seed=study.seed,
-    )
-    verdict = replace(verdict, n_test=items.n_rows)
-    return trusted(verdict, study, choice, log_probs[1], items, coverage)
-
-
-def trusted(
-    verdict: Verdict,
-    study: StudySnapshot,
-    choice: Choice,
-    baseline: Tensor,
-    items: Items,
-    coverage: Coverage,
-) -> Verdict:
-    """Return the verdict, or an undecided verdict if the models did not learn enough.
-
-    Args:
-        verdict: The verdict by the tests alone.
-        study: The study.
-        choice: Challenger and tuned cross-entropy.
-        baseline: Log probabilities of tuned cross-entropy.
-        items: The items of the rows.
-        coverage: How much of the planned training ran.
-
-    Shape:
-        baseline (M, C).
-    """
-    verdict = replace(verdict, chance=choice.chance)
-    reason = shortfall(coverage)
-    if not reason:
-        reason = learnt(
-            baseline.numpy(),
-            items.labels.numpy(),
-            items.counts(study.facts).numpy(),
-            clusters=items.cluster_numbers,
-        ).reason
-    if not reason:
-        return verdict
-    both = (choice.challenger, choice.baseline)
-    ships = both[choice.place_of_shipped("undecided")]
-    return replace(
-        verdict,
-        decision="undecided",
-        reason=reason,
-        text=undecided_text(reason, loss_name(ships.label)),
-    )
-
-
 def summarise(
     study: StudySnapshot,
     evidence: Evidence,
@@ -199,6 +111,12 @@ def summarise(
     """
     pairs = list(zip(ROLES, evidence.log_probs, strict=True))
     figures = {role: _figures(own, evidence.items, study) for role, own in pairs}
+    of_models = {one.name for one in (study.metric, *study.own) if one.is_of_models}
+    for one in evidence.verdict.comparisons:
+        if one.metric in of_models:
+            # The means of the trainings, because no rows give a value.
+            for role, value in zip(ROLES, (one.challenger, one.baseline), strict=True):
+                figures[role][one.metric] = value
     summary = _summary(study, evidence, figures, diagrams(evidence), data, settings or {}, seconds)
     rules = {name: list(found) for name, found in rules_found(summary).items()}
     return SearchResult(replace(summary, settings={**summary.settings, "rules": rules}))
@@ -230,21 +148,6 @@ def _several(study: StudySnapshot, logits: Any, labels: Any) -> tuple[list[Tenso
     several = logits if of_trainings else [logits]
     found = [told(one, labels, study.facts, part="test") for one in several]
     return [one.cpu() for one, _ in found], found[0][1].to("cpu")
-
-
-def _where(study: StudySnapshot, items: Items) -> str:
-    """Return the test items in words; empty where they are the rows."""
-    if items.rows is None:
-        return ""
-    return f"on {items_text(items, study.task)} that were resampled whole"
-
-
-def items_text(items: Items, task: Task) -> str:
-    """Return the number of rows in words, with the number of items where a row has several."""
-    if items.rows is None:
-        return f"{items.n_rows:,} rows"
-    what = "labels of {:,} rows" if task.kind == "multilabel" else "tokens of {:,} sequences"
-    return f"{len(items):,} {what.format(items.n_rows)}"
 
 
 def _mean_softmax(study: StudySnapshot, several: Sequence[Tensor], items: Items) -> Tensor:
@@ -279,9 +182,10 @@ def _figures(log_probs: Tensor, items: Items, study: StudySnapshot) -> dict[str,
         **always,
     }
     figures = {name: float(value[0]) for name, value in values.items()}
-    if study.metric.name not in figures:
-        own = metric_on_rows(study.metric, study.facts, items)
-        figures[own.name] = float(own.fn(log_probs.exp().numpy(), classes.numpy()))
+    for metric in (study.metric, *study.own):
+        if metric.name not in figures:
+            own = metric_on_rows(metric, study.facts, items)
+            figures[own.name] = float(own.fn(log_probs.exp().numpy(), classes.numpy()))
     return {name: value for name, value in figures.items() if math.isfinite(value)}
 
 
@@ -305,6 +209,10 @@ def _summary(
         command=str(config.origin.get("command", "")),
         metric=study.metric.name,
         lower_is_better=study.metric.lower_is_better,
+        own_metrics=tuple(
+            MetricRecord(one.name, one.lower_is_better, one.of, one.independent)
+            for one in study.own
+        ),
         data=replace(
             known,
             notes=(*known.notes, *evidence.notes, *_counted_twice(study, evidence.choice)),

@@ -11,12 +11,21 @@ import numpy as np
 import torch
 
 from autoloss.core.errors import InputError
+from autoloss.core.own_code import Origin
 from autoloss.core.secrets import redacted
 from autoloss.core.task import Task
 from autoloss.losses import ClassFacts
 from autoloss.losses.own import Losses, recall, take_in
 from autoloss.losses.tuned import Counts, as_counts
-from autoloss.metrics import Metric, MetricFunction, resolve_metric
+from autoloss.metrics import (
+    Metric,
+    MetricFunction,
+    Metrics,
+    OwnMetrics,
+    recall_metrics,
+    resolve_metric,
+    take_metrics,
+)
 from autoloss.records.strangers import ood_names
 from autoloss.search.config import StudyConfig, as_rows, as_tuple, folder_of
 from autoloss.search.journal import Ledger, exists_error
@@ -32,10 +41,11 @@ _CONFIG_KEY = "config"
 
 @dataclass(frozen=True)
 class Opened:
-    """An open study: its settings, metric, storage and folder."""
+    """An open study: its settings, metric, the user's own metrics, storage and folder."""
 
     config: StudyConfig
     metric: Metric
+    own: tuple[Metric, ...]
     ledger: Ledger
     folder: Path
 
@@ -59,8 +69,9 @@ def new_config(
     sampling: Sequence[float] | None,
     provides: Collection[str],
     losses: Losses | None,
-) -> tuple[StudyConfig, Metric]:
-    """Return the settings of a new study and its metric; see `Study`.
+    metrics: Metrics | None,
+) -> tuple[StudyConfig, Metric, OwnMetrics]:
+    """Return the settings of a new study, its metric and the user's own metrics; see `Study`.
 
     Raises:
         InputError: If a setting is invalid.
@@ -69,14 +80,15 @@ def new_config(
     task, counts = _task_and_counts(task, class_counts)
     numbers = torch.tensor(counts, dtype=torch.float64)
     known = ClassFacts(numbers, task=task.kind, names=task.tags, constrained=task.constrained)
-    resolved = resolve_metric(metric, facts=known, cost_matrix=cost_matrix)
+    own_metrics = take_metrics(metrics, metric)
+    resolved = resolve_metric(own_metrics.resolved(metric), facts=known, cost_matrix=cost_matrix)
     own = take_in(losses)
     given = {
         "class_weights" if class_weights is not None else "",
         "similarity" if class_similarity is not None else "",
     }
     provided = {*provides, *given}
-    space = _whole_space(space, overrides, tuple(own), task, provided)
+    space = _whole_space(space, overrides, tuple(own), task, provided, tuple(own_metrics.origins))
     space.check_trainable(own, known)
     if seed < 0:
         raise InputError(f"seed must be at least 0, but got seed={seed}.")
@@ -91,6 +103,7 @@ def new_config(
         metric=resolved.name,
         primary="log_loss" if metric is None and cost_matrix is None else resolved.name,
         is_own_metric=resolved.is_own,
+        metrics=own_metrics.origins,
         seed=seed,
         storage=redacted(storage) if storage else None,
         needs_url=storage is not None and redacted(storage) != storage,
@@ -103,7 +116,7 @@ def new_config(
         sampling=as_tuple(sampling),
     )
     space.for_classes(config.facts).check_provided(provided)
-    return config, resolved
+    return config, resolved, own_metrics
 
 
 def _whole_space(
@@ -112,6 +125,7 @@ def _whole_space(
     own: tuple[str, ...],
     task: Task,
     provided: Collection[str],
+    metrics: tuple[str, ...],
 ) -> Space:
     """Return the space of a study, with the user's own losses.
 
@@ -119,14 +133,16 @@ def _whole_space(
     """
     if not isinstance(space, Space):
         is_usual, space = space == "default", usual_space(space, task.kind)
-        space = load_space(space, overrides=overrides, losses=own)
+        space = load_space(space, overrides=overrides, losses=own, metrics=metrics)
         space = space.served_by(provided) if is_usual else space
     elif overrides:
         raise InputError("overrides must come with a space's name or file, but got a Space.")
     return space.with_bases(own)
 
 
-def create(config: StudyConfig, metric: Metric, *, out: Path, url: str | None) -> Opened:
+def create(
+    config: StudyConfig, metric: Metric, own: OwnMetrics, *, out: Path, url: str | None
+) -> Opened:
     """Make a new study.
 
     Raises:
@@ -134,13 +150,21 @@ def create(config: StudyConfig, metric: Metric, *, out: Path, url: str | None) -
         InputError: If the folder or the storage cannot be written.
     """
     folder = _new_folder(out / config.name, config.name)
-    space = read_space(config.space, name=config.space_name, label=config.space_name)
     ledger = Ledger.create(
-        config.name, folder=folder, url=url, directions=directions(space, metric)
+        config.name,
+        folder=folder,
+        url=url,
+        directions=directions(stored_space(config), metric, own.metrics),
     )
     ledger.set_attribute(_CONFIG_KEY, config.to_dict())
     config.write(folder)
-    return Opened(config, metric, ledger, folder)
+    return Opened(config, metric, own.metrics, ledger, folder)
+
+
+def stored_space(config: StudyConfig) -> Space:
+    """Return the space of a study, as it is stored."""
+    name = config.space_name
+    return read_space(config.space, name=name, label=name, metrics=tuple(config.metrics))
 
 
 def find(
@@ -150,6 +174,7 @@ def find(
     url: str | None,
     metric: str | MetricFunction | Metric | None,
     losses: Losses | None,
+    metrics: Metrics | None,
 ) -> Opened:
     """Open an existing study; see `Study.open`."""
     folder = folder_of(name_or_folder, out)
@@ -163,33 +188,34 @@ def find(
                 f"storage=None for {config.storage}."
             )
         ledger = Ledger.open(config.name, folder=folder, url=url or config.storage)
-    if config.is_own_metric and metric is None:
-        ledger.close()
-        raise InputError(
-            "metric must be given for a study with a metric function, but got metric=None for "
-            f"{config.metric!r}."
-        )
-    resolved = resolve_metric(
-        config.metric if metric is None else metric, cost_matrix=config.cost_matrix
-    )
-    if resolved.name != config.metric:
-        ledger.close()
-        raise InputError(f"metric must be {config.metric!r}, but got metric={resolved.name!r}.")
     try:
+        own_metrics = recall_metrics(_known(config), metrics, metric, study=config.name)
+        named = own_metrics.resolved(config.metric if metric is None else metric)
+        resolved = resolve_metric(named, cost_matrix=config.cost_matrix)
+        if resolved.name != config.metric:
+            raise InputError(
+                f"metric must be {config.metric!r}, but got metric={resolved.name!r}."
+            )
         own = recall(config.losses, given=losses, study=config.name)
     except InputError:
         ledger.close()
         raise
-    if own != config.losses:
+    if own != config.losses or own_metrics.origins != config.metrics:
         # Stores the new path of a file that has moved.
-        config = replace(config, losses=own)
+        config = replace(config, losses=own, metrics=own_metrics.origins)
         config.write(folder)
-    return Opened(config, resolved, ledger, folder)
+    return Opened(config, resolved, own_metrics.metrics, ledger, folder)
 
 
-def directions(space: Space, metric: Metric) -> list[Direction]:
+def _known(config: StudyConfig) -> dict[str, Origin | None]:
+    """Return the user's own metrics of a study; an older study names the metric that decides."""
+    return {**({config.metric: None} if config.is_own_metric else {}), **config.metrics}
+
+
+def directions(space: Space, metric: Metric, own: Sequence[Metric] = ()) -> list[Direction]:
     """Return the direction of each objective as Optuna names it."""
     higher = {name for name, is_higher in ood_names().items() if is_higher}
+    higher |= {one.name for one in own if not one.lower_is_better}
     if not metric.lower_is_better:
         higher.add(METRIC)
     return ["maximize" if name in higher else "minimize" for name in space.objectives]

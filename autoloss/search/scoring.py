@@ -21,11 +21,13 @@ class Scorer:
         facts: Facts about the classes.
         metric: The study's metric.
         seed: Seed of the folds.
+        own: Metrics of the user's own, which are computed beside it.
     """
 
     facts: ClassFacts
     metric: Metric
     seed: int
+    own: tuple[Metric, ...] = ()
 
     def folds(self, items: Items) -> Tensor:
         """Return the fold of each validation row for the cross-fitted read-out; (N,).
@@ -50,7 +52,7 @@ class Scorer:
         items = Items.of(targets, self.facts)
         folds = self.folds(items) if folds is None else folds
         objective = self._objective(logits, specs)
-        return score(logits, items, objective, folds=folds, metric=self.metric)
+        return score(logits, items, objective, folds=folds, metric=self.metric, own=self.own)
 
     def refined(self, logits: Tensor, items: Items, spec: LossSpec) -> tuple[float, float]:
         """Return the refined log loss in nats and the error of a candidate in training.

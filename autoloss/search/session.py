@@ -15,11 +15,10 @@ from autoloss.search.asking import Asker
 from autoloss.search.edges import edges
 from autoloss.search.examples import ExampleFiles
 from autoloss.search.lease import Heartbeat, Lease, is_abandoned, lease_key
-from autoloss.search.opening import Opened, directions
+from autoloss.search.opening import Opened, directions, stored_space
 from autoloss.search.quota import plan_families
 from autoloss.search.scoring import Scorer
 from autoloss.search.slots import Slots
-from autoloss.search.space_reader import read_space
 from autoloss.search.telling import Teller
 from autoloss.search.trial_facts import facts_of, record_of
 
@@ -52,7 +51,7 @@ class StudySession:
 
     def __init__(self, opened: Opened, *, on_told: Callable[[TrialRecord], None] | None) -> None:
         config = opened.config
-        whole = read_space(config.space, name=config.space_name, label=config.space_name)
+        whole = stored_space(config)
         self.opened = opened
         self.space = whole.for_classes(config.facts)
         self.plan = plan_families(self.space.bases, config.trials)
@@ -67,12 +66,12 @@ class StudySession:
             plan=self.plan,
             budget=config.trials,
             seed=config.seed,
-            directions=directions(self.space, opened.metric),
+            directions=directions(self.space, opened.metric, opened.own),
         )
         self.teller = Teller(
             ledger=opened.ledger,
             examples=self.examples,
-            scorer=Scorer(config.search_facts, opened.metric, config.seed),
+            scorer=Scorer(config.search_facts, opened.metric, config.seed, opened.own),
             objectives=self.space.objectives,
             lock=self._lock,
             on_told=on_told,

@@ -58,9 +58,9 @@ class Space:
         penalties: Penalties, ``"none"`` among them.
         min_imbalance: The search has priors if the largest class has more than `min_imbalance`
             times the rows of the smallest.
-        objectives: The objectives of the sampler: ``"refined_log_loss"``, or it and ``"error"``,
-            which stands for the study's metric, and the figures of strangers
-            (`autoloss.records.strangers.ood_names`).
+        objectives: The objectives of the sampler: ``"refined_log_loss"``, and besides it
+            ``"error"``, which stands for the study's metric, the user's own metrics, or the
+            figures of strangers (`autoloss.records.strangers.ood_names`).
         together: Candidates trained together; 0 for the fastest number.
         network: The network.
         augment: How pictures are changed in training.

@@ -39,6 +39,7 @@ def load_space(
     *,
     overrides: Mapping[str, Any] | None = None,
     losses: Sequence[str] = (),
+    metrics: Sequence[str] = (),
 ) -> Space:
     """Return a space by its name or from a file.
 
@@ -47,6 +48,7 @@ def load_space(
         overrides: Settings that replace those of the file, with the same dotted keys: a number
             fixes a parameter, ``{"low": 1e-5, "high": 1e-3}`` is its range.
         losses: Names of losses that join the bases; the file may set their parameters.
+        metrics: Names of the user's own metrics, which may be objectives.
 
     Raises:
         SpaceError: If there is no such space, or it has mistakes; it lists all of them, each as a
@@ -65,7 +67,7 @@ def load_space(
     settings |= _flat(overrides or {})
     if losses and isinstance(bases := settings.get("bases"), list):
         settings["bases"] = list(join_bases(bases, losses))
-    return read_space(settings, name=Path(label).stem, label=label)
+    return read_space(settings, name=Path(label).stem, label=label, metrics=metrics)
 
 
 def load_usual(task: TaskKind, of_inputs: str = "", *, losses: Sequence[str] = ()) -> Space:
@@ -91,18 +93,21 @@ def load_usual(task: TaskKind, of_inputs: str = "", *, losses: Sequence[str] = (
     return found.with_losses_of(load_space(of_labels, losses=losses))
 
 
-def read_space(settings: Mapping[str, Any], *, name: str, label: str) -> Space:
+def read_space(
+    settings: Mapping[str, Any], *, name: str, label: str, metrics: Sequence[str] = ()
+) -> Space:
     """Return the space that dotted keys describe, as in `Space.to_dict`.
 
     Args:
         settings: The keys and values.
         name: The space's name.
         label: The start of each reported mistake, such as the name of the file.
+        metrics: Names of the user's own metrics, which may be objectives.
 
     Raises:
         SpaceError: If there are mistakes; it lists all of them.
     """
-    reader = _Reader(_without_aliases(settings))
+    reader = _Reader(_without_aliases(settings), metrics)
     space = reader.read(name)
     if reader.mistakes:
         raise SpaceError([f"{label}: {mistake}" for mistake in reader.mistakes])
@@ -112,8 +117,9 @@ def read_space(settings: Mapping[str, Any], *, name: str, label: str) -> Space:
 class _Reader:
     """Reads key by key and notes each mistake as ``key: message``."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Mapping[str, Any], metrics: Sequence[str]) -> None:
         self.settings = settings
+        self.metrics = metrics
         self.mistakes: list[str] = []
 
     def read(self, name: str) -> Space:
@@ -122,9 +128,8 @@ class _Reader:
         priors = self._names("priors", ("none", *PRIORS), ("none",))
         targets = self._names("targets", ("none", *TARGETS), ("none",))
         penalties = self._names("penalties", ("none", *PENALTIES), ("none",))
-        objectives = self._names(
-            "objectives", (REFINED_LOG_LOSS, METRIC, *ood_names()), (REFINED_LOG_LOSS,)
-        )
+        known = (REFINED_LOG_LOSS, METRIC, *ood_names(), *self.metrics)
+        objectives = self._names("objectives", known, (REFINED_LOG_LOSS,))
         if "bases" not in self.settings:
             self.mistakes.append("bases: must list the losses to search, but is missing.")
         if REFINED_LOG_LOSS not in objectives:

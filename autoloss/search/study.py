@@ -11,7 +11,7 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.core.task import Task
 from autoloss.losses.own import Losses
-from autoloss.metrics import Metric, MetricFunction
+from autoloss.metrics import Metric, MetricFunction, Metrics
 from autoloss.readout import Readout
 from autoloss.records import Edge, Finalist, Optimism, PairOptimism, TrialRecord
 from autoloss.search.ask_tell import AskTell
@@ -69,6 +69,8 @@ class Study(AskTell):
             ``"unbiased head"``.
         losses: Losses of your own that join the space: made with `autoloss.losses.declare`, or
             paths of Python files that declare some; one or several.
+        metrics: Metrics of your own, by name, or ``"FILE.py:NAME"``: functions of probabilities
+            and targets, see `autoloss.metrics.Metric`. Every trial has their values.
         fingerprint: Fingerprint of the data, which a resumed search compares.
         origin: The record of the caller as JSON values: the command and its options.
         on_told: Called with the record of every trial that ends.
@@ -109,11 +111,12 @@ class Study(AskTell):
         sampling: Sequence[float] | None = None,
         provides: Collection[str] = (),
         losses: Losses | None = None,
+        metrics: Metrics | None = None,
         fingerprint: str = "",
         origin: Mapping[str, Any] | None = None,
         on_told: Callable[[TrialRecord], None] | None = None,
     ) -> None:
-        config, resolved = new_config(
+        config, resolved, own = new_config(
             name,
             class_counts,
             task=task,
@@ -131,8 +134,9 @@ class Study(AskTell):
             sampling=sampling,
             provides=provides,
             losses=losses,
+            metrics=metrics,
         )
-        opened = create(config, resolved, out=Path(out), url=storage)
+        opened = create(config, resolved, own, out=Path(out), url=storage)
         self._begin(StudySession(opened, on_told=on_told), time_limit)
 
     @classmethod
@@ -144,6 +148,7 @@ class Study(AskTell):
         storage: str | None = None,
         metric: MetricFunction | Metric | None = None,
         losses: Losses | None = None,
+        metrics: Metrics | None = None,
         time_limit: float | None = None,
         on_told: Callable[[TrialRecord], None] | None = None,
     ) -> Study:
@@ -157,6 +162,7 @@ class Study(AskTell):
             metric: The metric, if it is a function.
             losses: Losses of your own, if the study began with objects, or with files that have
                 moved.
+            metrics: Metrics of your own, likewise.
             time_limit: As for a new study, from now.
             on_told: As for a new study.
 
@@ -164,7 +170,14 @@ class Study(AskTell):
             StudyNotFoundError: If there is no such study.
             InputError: If the metric, the losses or the URL of the study are missing.
         """
-        opened = find(name_or_folder, out=Path(out), url=storage, metric=metric, losses=losses)
+        opened = find(
+            name_or_folder,
+            out=Path(out),
+            url=storage,
+            metric=metric,
+            losses=losses,
+            metrics=metrics,
+        )
         study = cls.__new__(cls)
         study._begin(StudySession(opened, on_told=on_told), time_limit)
         study.reap()
@@ -260,6 +273,7 @@ class Study(AskTell):
         return StudySnapshot(
             config=self.config,
             metric=self.metric,
+            own=self.own_metrics,
             space=self.space,
             plan=self.plan,
             facts=self.facts,

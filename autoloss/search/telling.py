@@ -17,7 +17,7 @@ from torch import Tensor
 from autoloss.core.devices import scored_together
 from autoloss.core.errors import InputError
 from autoloss.metrics import Scores
-from autoloss.readout import Items
+from autoloss.readout import Items, Readout
 from autoloss.records import (
     REFINED_LOG_LOSS,
     CurvePoint,
@@ -34,6 +34,8 @@ from autoloss.search.told import told
 from autoloss.search.trial_facts import FACTS, Asked, TrialFacts, record_of
 from autoloss.verdict.metric_rows import example_losses
 
+Measure = Callable[[int, Readout], Mapping[str, float]]
+"""From the place of a trial among those told, and its read-out, to its metrics of the model."""
 EndState = Literal["diverged", "stopped", "pruned", "failed"]
 ENDS = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL}
 _ROWS_KEY = "validation_rows"
@@ -72,10 +74,11 @@ class Teller:
         clusters: Tensor | None = None,
         figures: Sequence[Mapping[str, float]] | None = None,
         row_costs: Tensor | None = None,
+        measure: Measure | None = None,
     ) -> tuple[TrialRecord, ...]:
         """Score trials and end them; see `Study.tell_many`."""
         told_besides = [{}] * len(numbers) if figures is None else figures
-        self._check_figures(told_besides)
+        self._check_figures(told_besides, is_measured=measure is not None)
         logits, items = told(
             val_logits, val_labels, self.scorer.facts, candidates=len(numbers), part="val"
         )
@@ -90,7 +93,10 @@ class Teller:
             scores = self.scorer.score(logits[some], items, [specs[k] for k in some], folds=folds)
             losses = example_losses(scores, items, facts=self.scorer.facts, seed=self.scorer.seed)
             for row, k in enumerate(some):
-                facts[k] = _scored(reports[k], scores, row, told_besides[k])
+                besides = dict(told_besides[k])
+                if measure is not None:
+                    besides |= measure(k, scores.readouts.row(row))
+                facts[k] = _scored(reports[k], scores, row, besides)
                 # Before the trial ends, so that none is complete without its rows.
                 self.examples.save(numbers[k], losses[row])
         with self.lock, self.ledger.together():
@@ -98,17 +104,24 @@ class Teller:
         self._show(records)
         return records
 
-    def _check_figures(self, figures: Sequence[Mapping[str, float]]) -> None:
-        """Refuse trials without the figure of an objective that no logits show.
+    def _check_figures(self, figures: Sequence[Mapping[str, float]], *, is_measured: bool) -> None:
+        """Refuse trials without a figure that no logits show.
+
+        Args:
+            figures: The figures that are told with the trials.
+            is_measured: Whether the metrics of models are measured.
 
         Raises:
-            InputError: It is missing.
+            InputError: An objective or a metric of models is missing.
         """
-        for name in self.objectives:
-            if name.startswith(PREFIX) and any(name not in one for one in figures):
+        wanted = {one: "an objective of the study" for one in self.objectives if _is_ood(one)}
+        every = () if is_measured else (*self.scorer.own, self.scorer.metric)
+        wanted |= {one.name: "a metric of the model" for one in every if one.is_of_models}
+        for name, what in wanted.items():
+            if any(name not in one for one in figures):
                 raise InputError(
-                    f"figures must have {name!r}, an objective of the study: tell it with each "
-                    f"trial, figures={{{name!r}: ...}}."
+                    f"figures must have {name!r}, {what}: tell it with each trial,"
+                    f" figures={{{name!r}: ...}}."
                 )
 
     def report_of(
@@ -220,6 +233,10 @@ class Teller:
         name = self.scorer.metric.name if objective == METRIC else objective
         if not others and name in value:
             self.ledger.report(number, last.epoch, value[name])
+
+
+def _is_ood(objective: str) -> bool:
+    return objective.startswith(PREFIX)
 
 
 def _scored(

@@ -120,6 +120,7 @@ def write_conclusion(runs: StudyRuns, conclusion: Conclusion) -> Published:
         summary.metric,
         lower,
         **params_of(summary.trials, summary.metric, lower=lower),
+        own=tuple(one.name for one in summary.own_metrics),
     )
     view = write_view(runs, content)
     studies = write_studies(runs)

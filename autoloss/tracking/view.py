@@ -44,6 +44,7 @@ class ViewContent:
         calibration: The metric on the other axis of the scatter plot.
         params: Parameters of all runs.
         families: Parameters of single losses by family, best family first.
+        own: The user's own metrics.
     """
 
     study: str
@@ -53,6 +54,7 @@ class ViewContent:
     calibration: str = "debiased_calibration_error"
     params: tuple[str, ...] = _COMMON[:3]
     families: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    own: tuple[str, ...] = ()
 
 
 def view_key(study_id: str) -> str:
@@ -184,7 +186,7 @@ def page_state(
 
 def _columns(content: ViewContent) -> list[str]:
     """Return the columns of the table, first those to choose by."""
-    metrics = dict.fromkeys((content.metric, REFINED_LOG_LOSS, content.calibration))
+    metrics = dict.fromkeys((content.metric, *content.own, REFINED_LOG_LOSS, content.calibration))
     return [
         *(f"metrics.`val/{name}`" for name in metrics),
         "tags.`autoloss.pareto_rank`",
@@ -202,6 +204,7 @@ def _sections(content: ViewContent) -> tuple[list[dict[str, Any]], list[dict[str
         f"{words[0].upper()}{words[1:]} against calibration": (
             _scatter(metric, calibration),
             _scatter(metric, log_loss),
+            *(_scatter(f"val/{name}", log_loss) for name in content.own if name != content.metric),
         ),
         "Loss and parameters": (
             _parallel(content.params, figures),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from autoloss.metrics import balanced_scores
 from autoloss.metrics.calibration import equal_mass
 from autoloss.records import Comparison
 from autoloss.verdict.named_metric import NamedMetric
+from autoloss.verdict.paired import PairedTest, two_sided
 from autoloss.verdict.resampling import (
     FloatArray,
     IntArray,
@@ -29,47 +32,6 @@ _BINS = 15
 # The metrics that are means over the rows, and their columns in `RowFigures`.
 _MEANS = {"error": "wrong", "log_loss": "log_loss", "brier": "brier"}
 _ROWS_AT_ONCE = 1 << 16
-
-
-@dataclass(frozen=True, eq=False)
-class PairedTest:
-    """A comparison with its two-sided p-value, not corrected for other tests.
-
-    Args:
-        comparison: The comparison.
-        p_value: The p-value.
-        drawn: The difference in each resample; empty without resamples. (R,)
-    """
-
-    comparison: Comparison
-    p_value: float
-    drawn: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
-
-    def less_gain(self, amount: float) -> PairedTest:
-        """Return the test with a gain of the challenger less by an amount, at least zero.
-
-        The interval moves with the difference, and the p-value is that of the moved resamples.
-        Where the challenger is not ahead, the test stays: a correction never makes a loss.
-
-        Args:
-            amount: The amount in the metric's unit, at least 0.
-        """
-        one = self.comparison
-        amount = min(amount, abs(one.difference)) if self.is_gain else 0.0
-        if amount == 0.0:
-            return self
-        step = amount if one.lower_is_better else -amount
-        moved = replace(
-            one, challenger=one.challenger + step, low=one.low + step, high=one.high + step
-        )
-        drawn = self.drawn + step
-        return PairedTest(moved, _p_value(drawn) if len(drawn) else self.p_value, drawn)
-
-    @property
-    def is_gain(self) -> bool:
-        """Return whether the challenger is ahead."""
-        difference = self.comparison.difference
-        return difference < 0.0 if self.comparison.lower_is_better else difference > 0.0
 
 
 def standard_error(one: Comparison) -> float:
@@ -120,6 +82,7 @@ def compare(
     targets: IntArray,
     *,
     metric: NamedMetric | None = None,
+    beside: Sequence[NamedMetric] = (),
     class_counts: IntArray | None = None,
     clusters: npt.NDArray[Any] | None = None,
     resamples: int = 2000,
@@ -136,6 +99,7 @@ def compare(
         baseline: Log probabilities of tuned cross-entropy as it ships.
         targets: Classes of the rows.
         metric: A further metric, such as the study's.
+        beside: Still further metrics.
         class_counts: Training rows of each class, for the decisions of the balanced error.
         clusters: The cluster of each row; None for independent rows.
         resamples: Resamples R.
@@ -166,11 +130,12 @@ def compare(
         tested["error"] = replace(tested["error"], p_value=exact)
     whole = np.asarray(bins.sum(axis=0))
     tested[CALIBRATION] = _calibration(whole, of_bins, widening=units.widening)
-    if metric is not None and metric.name not in tested:
-        figures = (challenger, baseline, targets)
-        tested[metric.name] = compare_metric(
-            metric, *figures, clusters=clusters, resamples=resamples, seed=seed
-        )
+    figures = (challenger, baseline, targets)
+    for more in (*([] if metric is None else [metric]), *beside):
+        if more.name not in tested:
+            tested[more.name] = compare_metric(
+                more, *figures, clusters=clusters, resamples=resamples, seed=seed
+            )
     return tested
 
 
@@ -187,6 +152,8 @@ def compare_metric(
     """Compare two models in any metric of probabilities and classes.
 
     Every resample computes it again, so above 5 000 rows there are fewer resamples, down to 200.
+    A metric of which no bootstrap of rows serves has the interval of its paired trainings, or none
+    without them.
 
     Raises:
         InputError: If the metric is not finite on these rows.
@@ -194,6 +161,8 @@ def compare_metric(
     Shape:
         challenger (N, C), baseline (N, C), targets (N,), clusters (N,).
     """
+    if metric.paired is not None:
+        return metric.paired
     resamples = int(np.clip(10_000_000 // len(targets), min(200, resamples), resamples))
     both = np.exp(challenger), np.exp(baseline)
 
@@ -202,6 +171,9 @@ def compare_metric(
         return [float(some.fn(probs[rows], targets[rows])) for probs in both]
 
     one, other = values(slice(None))
+    if metric.is_of_trainings:
+        lower = metric.lower_is_better
+        return PairedTest(Comparison(metric.name, other, one, math.nan, math.nan, lower), 1.0)
     parts = [metric.quotient(probs, targets) for probs in both]
     known = [part for part in parts if part is not None]
     if len(known) == len(both):
@@ -278,7 +250,7 @@ def _tested(
     if np.isfinite(widening):
         drawn = difference + widening * (drawn - difference)
         low, high = map(float, np.quantile(drawn, [0.025, 0.975]))
-        p_value = _p_value(drawn)
+        p_value = two_sided(drawn)
     else:
         (low, high), p_value, drawn = interval_of_one(difference), 1.0, np.empty(0)
     figures = Comparison(
@@ -290,12 +262,6 @@ def _tested(
         lower_is_better=lower_is_better,
     )
     return PairedTest(figures, p_value, drawn)
-
-
-def _p_value(drawn: FloatArray) -> float:
-    """Return the two-sided p-value of a difference from its resamples, (R,) -> ()."""
-    below, above = np.sum(drawn <= 0.0), np.sum(drawn >= 0.0)
-    return float(min(1.0, 2.0 * (min(below, above) + 1) / (len(drawn) + 1)))
 
 
 def _means(figures: RowFigures, targets: IntArray) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,9 @@ import numpy.typing as npt
 from scipy import special
 
 from autoloss.records import PairOptimism, Verdict
-from autoloss.verdict.comparisons import (
-    CALIBRATION,
-    PairedTest,
-    compare,
-    standard_error,
-)
+from autoloss.verdict.comparisons import CALIBRATION, compare, standard_error
 from autoloss.verdict.named_metric import NamedMetric
+from autoloss.verdict.paired import PairedTest
 from autoloss.verdict.phrases import loss_name, undecided_text, verdict_text
 from autoloss.verdict.significance import LOG_LOSS, findings
 from autoloss.verdict.units import Units, units_of
@@ -77,6 +73,7 @@ def confirm(
     targets: npt.NDArray[np.integer],
     *,
     metric: NamedMetric | None = None,
+    beside: Sequence[NamedMetric] = (),
     primary: str | None = None,
     class_counts: npt.NDArray[np.integer] | None = None,
     clusters: npt.NDArray[Any] | None = None,
@@ -97,6 +94,7 @@ def confirm(
         baseline: The predictions of tuned cross-entropy.
         targets: Classes of the rows; (N,).
         metric: The study's metric; error by default.
+        beside: Further metrics, which are shown and not tested.
         primary: Name of the metric that decides; by default the name of `metric`, else log loss.
         class_counts: Training rows of each class, which balanced error needs for its decisions.
         clusters: The cluster of each row; (N,). None for independent rows.
@@ -108,7 +106,7 @@ def confirm(
         seed: Its seed.
 
     Returns:
-        The verdict, with at most six comparisons, the user's metric or the error first.
+        The verdict; the user's metric or the error is its first comparison.
 
     Raises:
         ValueError: If the parts do not fit together.
@@ -119,6 +117,7 @@ def confirm(
         baseline.log_probs,
         targets,
         metric=metric,
+        beside=beside,
         class_counts=class_counts,
         clusters=clusters,
         resamples=resamples,
@@ -128,10 +127,12 @@ def confirm(
         tested = corrected(tested, optimism, metric="error" if metric is None else metric.name)
     found = findings(tested, metric=metric, primary=primary)
     units = units_of(targets, clusters)
-    subject = f"{loss_name(challenger.label)} has"
+    subject, place = f"{loss_name(challenger.label)} has", where or _where(units, len(targets))
+    if metric is not None and metric.is_of_trainings and found.primary.metric == metric.name:
+        place = f"by paired trainings, and in the other scores {place}"
     return Verdict(
         decision=found.decision,
-        text=verdict_text(subject, found, where=where or _where(units, len(targets))),
+        text=verdict_text(subject, found, where=place),
         comparisons=found.comparisons,
         n_test=len(targets),
         challenger=challenger.number,

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from autoloss.records import Comparison, Gain
-from autoloss.verdict.comparisons import PairedTest, compare, compare_metric
+from autoloss.verdict.comparisons import compare, compare_metric
 from autoloss.verdict.named_metric import NamedMetric
+from autoloss.verdict.paired import PairedTest
 from autoloss.verdict.posthoc import PostHoc
 
 FloatArray = npt.NDArray[np.floating]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from autoloss.metrics.label_places import LabelPlaces
 from autoloss.metrics.segment_sums import quotient_of
 from autoloss.metrics.token_places import TokenPlaces
 from autoloss.readout import Items
+from autoloss.verdict.paired import PairedTest
 from autoloss.verdict.resampling import leave_out_values
 from autoloss.verdict.select import ExampleLosses
 
@@ -32,6 +34,7 @@ class MetricOnRows:
         places: The labels of the items that `fn` is computed on, for several labels a row.
         tokens: The sequences of these items, if they are tokens.
         row_costs: The cost of each of these items; None for 1.
+        paired: The comparison of challenger and baseline by paired trainings; None for none.
     """
 
     metric: Metric
@@ -39,6 +42,7 @@ class MetricOnRows:
     places: LabelPlaces | None = None
     tokens: TokenPlaces | None = None
     row_costs: Tensor | None = None
+    paired: PairedTest | None = None
 
     @property
     def name(self) -> str:
@@ -51,9 +55,14 @@ class MetricOnRows:
         return self.metric.lower_is_better
 
     @property
+    def is_of_trainings(self) -> bool:
+        """Return whether whole trainings are compared, because no bootstrap of rows serves."""
+        return self.metric.is_of_trainings
+
+    @property
     def fn(self) -> Callable[[npt.NDArray[Any], npt.NDArray[Any]], float]:
-        """Return the function of probabilities and classes."""
-        return self.metric.function or self._declared
+        """Return the function of probabilities and classes; NaN for a metric of models."""
+        return self._of_rows
 
     def among(self, rows: npt.NDArray[Any] | slice) -> MetricOnRows:
         """Return the metric on some of the items, some of which may be there several times."""
@@ -73,8 +82,10 @@ class MetricOnRows:
             return None
         return quotient_of(self.name, self._judged(probs, targets))
 
-    def _declared(self, probs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
-        return float(self.metric.of(self._judged(probs, targets))[0])
+    def _of_rows(self, probs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
+        if self.metric.is_of_models:
+            return math.nan
+        return float(self.metric.of_rows(self._judged(probs, targets))[0])
 
     def _judged(self, probs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> Judged:
         return Judged.of_probs(
@@ -88,19 +99,31 @@ class MetricOnRows:
         )
 
 
-def metric_on_rows(metric: Metric, facts: ClassFacts, items: Items | None = None) -> MetricOnRows:
+def metric_on_rows(
+    metric: Metric,
+    facts: ClassFacts,
+    items: Items | None = None,
+    *,
+    paired: Mapping[str, PairedTest] | None = None,
+) -> MetricOnRows:
     """Return a named metric or the user's metric as a function.
 
     Args:
         metric: The metric.
         facts: The kind of label, with the training rows of each class.
         items: The items that it is computed on; needed for several labels a row and for tokens.
+        paired: The comparisons by paired trainings, by name of the metric.
     """
+    tested = (paired or {}).get(metric.name)
     if items is None:
-        return MetricOnRows(metric, facts)
-    costs = None if items.costs is None else items.costs.cpu()
+        return MetricOnRows(metric, facts, paired=tested)
     return MetricOnRows(
-        metric, facts, LabelPlaces.of(items, facts), TokenPlaces.of(items, facts), costs
+        metric,
+        facts,
+        LabelPlaces.of(items, facts),
+        TokenPlaces.of(items, facts),
+        None if items.costs is None else items.costs.cpu(),
+        tested,
     )
 
 
@@ -139,7 +162,7 @@ def _without(
     clusters: npt.NDArray[Any] | None,
 ) -> list[npt.NDArray[np.floating]] | None:
     """Return the metric with groups of rows left out, if it is not a mean over rows."""
-    if not metric.metric.is_own and mean_of_wrong(metric.name):
+    if metric.is_of_trainings or (not metric.metric.is_own and mean_of_wrong(metric.name)):
         return None
     rows = np.arange(len(targets))
     return [

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from autoloss.verdict.paired import PairedTest
 from autoloss.verdict.resampling import IntArray
 
 
@@ -21,6 +22,14 @@ class NamedMetric(Protocol):
     @property
     def lower_is_better(self) -> bool:
         """Return its direction."""
+
+    @property
+    def is_of_trainings(self) -> bool:
+        """Return whether whole trainings are compared, because no bootstrap of rows serves."""
+
+    @property
+    def paired(self) -> PairedTest | None:
+        """Return the comparison of paired trainings; None if rows are compared."""
 
     @property
     def fn(self) -> Callable[..., float]:

@@ -12,10 +12,11 @@ from scipy import special
 from autoloss.core.errors import InputError
 from autoloss.records import Comparison, Verdict
 from autoloss.report.words import label_words
-from autoloss.verdict.comparisons import CALIBRATION, PairedTest, compare
+from autoloss.verdict.comparisons import CALIBRATION, compare
 from autoloss.verdict.confirm import LEVEL_OF_ONE
 from autoloss.verdict.corrected import detectable_nested, resampled_t_test
 from autoloss.verdict.named_metric import NamedMetric
+from autoloss.verdict.paired import PairedTest
 from autoloss.verdict.phrases import verdict_text
 from autoloss.verdict.pooled import PooledRows
 from autoloss.verdict.significance import findings

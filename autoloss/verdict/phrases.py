@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from autoloss.records import Comparison
 from autoloss.report.words import capital, in_sentence, interval_text, label_words, points_text
 from autoloss.report.words import metric_words as words_of
-from autoloss.verdict.comparisons import CALIBRATION, PairedTest
+from autoloss.verdict.comparisons import CALIBRATION
+from autoloss.verdict.paired import PairedTest
 from autoloss.verdict.significance import Findings
 
 NO_EVIDENCE = "no evidence that it beats tuned cross-entropy"

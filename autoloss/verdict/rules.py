@@ -48,14 +48,21 @@ def rule_sentence(summary: Summary, by: str | int) -> str:
         return "The trial of this number, whatever its figures."
     if by in RULES:
         return RULES[by]
-    if by != summary.metric:
-        known = dict.fromkeys([*RULES, summary.metric])
+    lower = summary.is_lower_better(str(by))
+    if lower is None:
+        known = _names(summary)
         raise InputError(
             f"The rule must be a trial's number or a known rule, but got by={by!r}"
             f"{closest(str(by), known)}{_listed(by, known)}"
         )
-    extreme = "lowest" if summary.lower_is_better else "highest"
-    return f"The {extreme} {by.replace('_', ' ')} on the validation rows."
+    extreme = "lowest" if lower else "highest"
+    return f"The {extreme} {str(by).replace('_', ' ')} on the validation rows."
+
+
+def _names(summary: Summary) -> tuple[str, ...]:
+    """Return the rules, the study's metric and the user's own metrics."""
+    own = (one.name for one in summary.own_metrics)
+    return tuple(dict.fromkeys([*RULES, summary.metric, *own]))
 
 
 def _listed(by: str | int, known: Iterable[str]) -> str:
@@ -67,10 +74,11 @@ def _listed(by: str | int, known: Iterable[str]) -> str:
 def rules_found(summary: Summary) -> dict[str, tuple[int, str]]:
     """Return by name of each rule the number of its trial and its sentence.
 
-    The study's metric is a rule too. Rules without a figure in this study are left out.
+    The study's metric and the user's own metrics are rules too. Rules without a figure in this
+    study are left out.
     """
     found = {}
-    for by in dict.fromkeys([*RULES, summary.metric]):
+    for by in _names(summary):
         with contextlib.suppress(InputError):
             found[by] = (select_trial(summary, by).number, rule_sentence(summary, by))
     return found
@@ -81,7 +89,8 @@ def select_trial(summary: Summary, by: str | int) -> TrialRecord:
 
     Args:
         summary: The study.
-        by: A key of `RULES`, the name of the study's metric (its best value), or a trial's number.
+        by: A key of `RULES`, the study's metric or a metric of one's own (its best value), or a
+            trial's number.
 
     Raises:
         InputError: If there is no such rule or trial, or no trial has the rule's metric.
@@ -126,7 +135,7 @@ def _figure_of(summary: Summary, by: str | int) -> tuple[str, float]:
     }
     if by in RULES:
         return names.get(str(by), str(by)), 1.0
-    return summary.metric, 1.0 if summary.lower_is_better else -1.0
+    return str(by), 1.0 if summary.is_lower_better(str(by)) else -1.0
 
 
 def _depth(summary: Summary, front: Sequence[TrialRecord]) -> Callable[[TrialRecord], float]:

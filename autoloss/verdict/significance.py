@@ -8,13 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoloss.records import Comparison, Decision
-from autoloss.verdict.comparisons import (
-    CALIBRATION,
-    PairedTest,
-    holm,
-    standard_error,
-)
+from autoloss.verdict.comparisons import CALIBRATION, holm, standard_error
 from autoloss.verdict.named_metric import NamedMetric
+from autoloss.verdict.paired import PairedTest
 
 LEVEL = 0.05
 LOG_LOSS = "log_loss"

@@ -6,10 +6,14 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
+from autoloss.records import Comparison
 from autoloss.verdict.corrected import resampled_t_test
+from autoloss.verdict.paired import PairedTest
 
 FloatArray = npt.NDArray[np.floating]
+_DRAWS = 2000
 
 
 def corrected_error(differences: FloatArray, *, n_train: float, n_valid: float) -> float:
@@ -65,6 +69,42 @@ def paired_interval(
         return float(np.mean(differences)), math.nan, math.nan
     mean, low, high, _ = resampled_t_test(differences, test_share=n_valid / n_train)
     return mean, low, high
+
+
+def paired_test(
+    name: str,
+    ones: FloatArray,
+    others: FloatArray,
+    *,
+    lower_is_better: bool,
+    n_train: float,
+    n_valid: float,
+) -> PairedTest:
+    """Return the comparison of two candidates in a metric by their paired trainings.
+
+    Args:
+        name: The metric.
+        ones: Its value in each training of the challenger.
+        others: Its value in the same trainings of the baseline.
+        lower_is_better: Its direction.
+        n_train: Mean number of training rows of a training.
+        n_valid: Mean number of held-out rows of a training.
+
+    Returns:
+        The means, with the interval and the p-value of `resampled_t_test`. The draws are quantiles
+        of its t distribution.
+
+    Shape:
+        ones (R,), others (R,).
+    """
+    mean, low, high, p_value = resampled_t_test(ones - others, test_share=n_valid / n_train)
+    drawn = np.empty(0)
+    if p_value < 1.0:
+        degrees = len(ones) - 1
+        error = (high - mean) / float(special.stdtrit(degrees, 0.975))
+        drawn = mean + error * special.stdtrit(degrees, (np.arange(_DRAWS) + 0.5) / _DRAWS)
+    one, other = float(np.mean(ones)), float(np.mean(others))
+    return PairedTest(Comparison(name, other, one, low, high, lower_is_better), p_value, drawn)
 
 
 def chances_of_lowest(

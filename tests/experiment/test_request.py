@@ -167,6 +167,7 @@ OTHER: dict[str, Any] = {
     "teacher": "t",
     "trust_pickle": True,
     "losses": ("one.py",),
+    "metrics": ("own.py:profit",),
     "model": "net.py:make",
 }
 

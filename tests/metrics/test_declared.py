@@ -147,4 +147,4 @@ def test_a_function_of_the_users_with_a_declared_name_stays_the_users() -> None:
     assert not metric.is_balanced
     log_probs, classes, counts = drawn(2, 10, 2)
     judged = Judged(scores=log_probs, are_logs=True, classes=classes, facts=ClassFacts(counts))
-    assert metric.of(judged).tolist() == [0.25, 0.25]
+    assert metric.of_rows(judged).tolist() == [0.25, 0.25]

@@ -80,7 +80,7 @@ def test_costs_take_the_place_of_those_that_a_metric_has():
         facts=ClassFacts(torch.ones(2)),
         cost_matrix=metric.costs,
     )
-    assert metric.of(wrong).tolist() == [2.0]
+    assert metric.of_rows(wrong).tolist() == [2.0]
 
 
 def test_the_expected_cost_without_costs_is_refused():
@@ -91,7 +91,7 @@ def test_the_expected_cost_without_costs_is_refused():
 @pytest.mark.parametrize(
     ("costs", "message"),
     [
-        ([[0, 1, 2], [1, 0, 2]], "a square of finite numbers"),
+        ([[0, 1, 2, 3], [1, 0, 2, 3]], "a square of finite numbers"),
         ([[0, float("nan")], [1, 0]], "a square of finite numbers"),
         ([[0, 1], [1, 0]], "for each of 3 classes, but got 2 rows"),
     ],
@@ -119,7 +119,7 @@ def judged(log_probs: torch.Tensor, targets: torch.Tensor) -> Judged:
 def test_a_function_is_called_for_finite_candidates_alone(make_probs):
     log_probs, targets = make_probs(3)
     log_probs[1, 0] = torch.nan
-    values = Metric("cost", function=cost).of(judged(log_probs, targets))
+    values = Metric("cost", function=cost).of_rows(judged(log_probs, targets))
     assert values.isnan().tolist() == [False, True, False]
     expected = cost(log_probs[2].exp().numpy(), targets.numpy())
     assert values[2].item() == pytest.approx(expected)
@@ -129,7 +129,7 @@ def test_a_function_must_return_a_number(make_probs):
     log_probs, targets = make_probs(1)
     metric = Metric("cost", function=lambda probs, targets: "much")
     with pytest.raises(InputError, match="must return one number, but got cost='much'"):
-        metric.of(judged(log_probs, targets))
+        metric.of_rows(judged(log_probs, targets))
 
 
 def test_tags_of_sequences_have_no_positive_class():

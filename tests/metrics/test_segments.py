@@ -68,7 +68,7 @@ def judged(true: list[list[str]], decided: list[list[str]], names: tuple[str, ..
 
 
 def value(name: str, *args) -> float:
-    return float(resolve_metric(name).of(judged(*args))[0])
+    return float(resolve_metric(name).of_rows(judged(*args))[0])
 
 
 @pytest.mark.parametrize("scheme", NAMES)
@@ -226,6 +226,8 @@ def test_sums_over_tokens_give_the_interval_of_whole_resamples(
         own: MetricOnRows
         name: str = metric.name
         lower_is_better: bool = metric.lower_is_better
+        is_of_trainings: bool = False
+        paired: None = None
 
         @property
         def fn(self):

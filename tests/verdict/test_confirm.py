@@ -21,15 +21,9 @@ from autoloss.metrics import (
     top_label,
 )
 from autoloss.records import Comparison, PairOptimism
-from autoloss.verdict.comparisons import (
-    CALIBRATION,
-    PairedTest,
-    compare,
-    compare_metric,
-    holm,
-    mcnemar,
-)
+from autoloss.verdict.comparisons import CALIBRATION, compare, compare_metric, holm, mcnemar
 from autoloss.verdict.confirm import Shipped, confirm, detectable_difference, unopposed
+from autoloss.verdict.paired import PairedTest
 from autoloss.verdict.phrases import verdict_text
 from autoloss.verdict.significance import Findings
 
@@ -41,6 +35,8 @@ class Named:
     name: str
     fn: Any
     lower_is_better: bool = False
+    is_of_trainings: bool = False
+    paired: PairedTest | None = None
 
     def among(self, rows):
         return self

@@ -106,6 +106,7 @@ def search(
     metric: options.Metric = None,
     space: options.Space = "default",
     losses: options.Losses = None,
+    metrics: options.Metrics = None,
     model: options.Network = "auto",
     trials: options.Trials = 128,
     time_limit: options.TimeLimit = None,

@@ -24,7 +24,7 @@ def select(
         str | None,
         typer.Option(
             metavar="RULE",
-            help=f"{', '.join(RULES)}, or the study's metric.",
+            help=f"{', '.join(RULES)}, the study's metric, or a metric of your own.",
             autocompletion=complete.rules,
         ),
     ] = None,
@@ -56,6 +56,7 @@ def select(
     tracking_uri: options.TrackingUri = None,
     out: options.Out = options.OUT,
     losses: options.Losses = None,
+    metrics: options.Metrics = None,
     model: options.NetworkAgain = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -84,7 +85,14 @@ def select(
         selection.write_source(selection.source_of(folder, before, number, losses=own), source)
     if not dry_run:
         summary = selection.ship_trial(
-            folder, before, rule, shipping, losses=own, model=model, as_json=as_json
+            folder,
+            before,
+            rule,
+            shipping,
+            losses=own,
+            metrics=tuple(metrics or ()),
+            model=model,
+            as_json=as_json,
         )
         if source is not None:
             # The read-out is known only now.

@@ -1,0 +1,122 @@
+"""The verdict of a study, on locked rows or on held-out rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from torch import Tensor
+
+from autoloss.core.task import Task
+from autoloss.readout import Items
+from autoloss.records import Coverage, Verdict
+from autoloss.search.evidence import StudySnapshot
+from autoloss.verdict.confirm import Shipped, confirm, unopposed
+from autoloss.verdict.coverage import shortfall
+from autoloss.verdict.learnt import learnt
+from autoloss.verdict.paired import PairedTest
+from autoloss.verdict.phrases import loss_name, undecided_text
+from autoloss.verdict.select import Choice
+
+
+def confirmed(
+    study: StudySnapshot,
+    choice: Choice,
+    log_probs: tuple[Tensor, Tensor],
+    items: Items,
+    *,
+    coverage: Coverage,
+    paired: Mapping[str, PairedTest] | None = None,
+) -> Verdict:
+    """Return the verdict on locked test rows.
+
+    Args:
+        study: The study.
+        choice: Challenger and tuned cross-entropy.
+        log_probs: Predictions of the two.
+        items: The items of the rows.
+        coverage: How much of the planned training ran.
+        paired: The comparisons of metrics by paired trainings.
+
+    Shape:
+        log_probs twice (M, C).
+    """
+    judged = study.judged(items, paired)
+    primary = judged.primary
+    if not choice.is_opposed:
+        return unopposed(choice.baseline.number, items.n_rows, primary=primary)
+    parts = [
+        Shipped(one.number, one.label, own.numpy())
+        for one, own in zip((choice.challenger, choice.baseline), log_probs, strict=True)
+    ]
+    verdict = confirm(
+        parts[0],
+        parts[1],
+        items.labels.numpy(),
+        metric=judged.metric,
+        beside=judged.beside,
+        primary=primary,
+        class_counts=study.class_counts.numpy(),
+        clusters=items.cluster_numbers,
+        where=_where(study, items),
+        seed=study.seed,
+    )
+    verdict = replace(verdict, n_test=items.n_rows)
+    return trusted(verdict, study, choice, log_probs[1], items, coverage)
+
+
+def trusted(
+    verdict: Verdict,
+    study: StudySnapshot,
+    choice: Choice,
+    baseline: Tensor,
+    items: Items,
+    coverage: Coverage,
+) -> Verdict:
+    """Return the verdict, or an undecided verdict if the models did not learn enough.
+
+    Args:
+        verdict: The verdict by the tests alone.
+        study: The study.
+        choice: Challenger and tuned cross-entropy.
+        baseline: Log probabilities of tuned cross-entropy.
+        items: The items of the rows.
+        coverage: How much of the planned training ran.
+
+    Shape:
+        baseline (M, C).
+    """
+    verdict = replace(verdict, chance=choice.chance)
+    reason = shortfall(coverage)
+    if not reason:
+        reason = learnt(
+            baseline.numpy(),
+            items.labels.numpy(),
+            items.counts(study.facts).numpy(),
+            clusters=items.cluster_numbers,
+        ).reason
+    if not reason:
+        return verdict
+    both = (choice.challenger, choice.baseline)
+    ships = both[choice.place_of_shipped("undecided")]
+    return replace(
+        verdict,
+        decision="undecided",
+        reason=reason,
+        text=undecided_text(reason, loss_name(ships.label)),
+    )
+
+
+def _where(study: StudySnapshot, items: Items) -> str:
+    """Return the test items in words; empty where they are the rows."""
+    if items.rows is None:
+        return ""
+    return f"on {items_text(items, study.task)} that were resampled whole"
+
+
+def items_text(items: Items, task: Task) -> str:
+    """Return the number of rows in words, with the number of items where a row has several."""
+    if items.rows is None:
+        return f"{items.n_rows:,} rows"
+    what = "labels of {:,} rows" if task.kind == "multilabel" else "tokens of {:,} sequences"
+    return f"{len(items):,} {what.format(items.n_rows)}"
