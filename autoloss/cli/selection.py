@@ -155,7 +155,7 @@ def source_of(folder: Path, summary: Summary, number: int, *, losses: Sequence[P
 
 
 def _pairs(summary: Summary, trial: TrialRecord, by: str | int) -> Iterator[tuple[str, str]]:
-    ships = " (ships)" if trial.number == summary.recommended else ""
+    ships = " (ships)" if summary.shipping == (trial.number,) else ""
     yield "Rule", rule_sentence(summary, by)
     yield "Trial", f"{trial.number}{ships}"
     yield "Loss", trial.label

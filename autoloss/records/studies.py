@@ -177,11 +177,16 @@ class Summary(Shown):
     code_lengths: CodeLengths | None = None
     own_metrics: tuple[MetricRecord, ...] = ()
 
+    @property
+    def shipping(self) -> tuple[int, ...]:
+        """Return the trials of the model that ships: several for a blend, otherwise one."""
+        return next((one.numbers for one in self.policies if one.ships), (self.recommended,))
+
     def _card(self) -> Card:
-        ships = self.trial(self.recommended).label
+        ships = [f"{self.trial(number).label} (trial {number})" for number in self.shipping]
         pairs = (
             ("verdict", f"{self.verdict.decision}: {self.verdict.text}"),
-            ("ships", f"{ships} (trial {self.recommended})"),
+            ("ships", " + ".join(ships)),
         )
         return Card(f"Study {self.name!r}, {len(self.trials)} trials", pairs)
 

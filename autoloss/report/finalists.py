@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from autoloss.records import Finalist, Summary
-from autoloss.report.roles import find_trial
+from autoloss.report.roles import BASELINE, FRONT, find_trial, trial_roles
 from autoloss.report.words import (
     MISSING,
     difference_text,
@@ -30,7 +30,7 @@ class FinalistRow:
         family: Its family; empty if the summary has no such trial.
         label: The loss in short.
         why: Why it is a finalist.
-        roles: ``"ships"`` and ``"challenger"``, as they apply.
+        roles: ``"ships"``, ``"recommended"``, ``"in the blend"`` and ``"challenger"``.
         metric: Mean and spread of the metric over the trainings.
         log_loss: Mean and spread of the log loss.
         difference: Difference of the metric to tuned cross-entropy.
@@ -129,16 +129,13 @@ def _row(summary: Summary, one: Finalist) -> FinalistRow:
     # Tuned cross-entropy has no difference to itself.
     difference, low, high = (math.nan,) * 3 if is_baseline else (one.difference, one.low, one.high)
     known = is_number(low) and is_number(high)
-    roles = {
-        "ships": one.number == summary.recommended,
-        "challenger": one.number == summary.verdict.challenger and not is_baseline,
-    }
+    roles = trial_roles(summary).get(one.number, ())
     return FinalistRow(
         number=one.number,
         family=trial.family if trial else "",
         label=trial_label(summary, one.number),
         why=listed([_reason(reason) for reason in one.reasons]) if one.reasons else MISSING,
-        roles=tuple(role for role, holds in roles.items() if holds),
+        roles=tuple(role for role in roles if role not in (BASELINE, FRONT)),
         metric=spread_text(metric, one.metric),
         log_loss=spread_text("log_loss", one.log_loss),
         difference=difference_text(metric, difference),

@@ -70,10 +70,17 @@ def shipping_policy(summary: Summary) -> ShippingPolicy | None:
 
 
 def blend_text(summary: Summary) -> str:
-    """Return a sentence on a blend that ships, or an empty string."""
+    """Return a sentence on a blend that ships, or an empty string.
+
+    A blend of the recommended trial alone is that trial.
+    """
     found = shipping_policy(summary)
-    if found is None or len(found.numbers) < 2:
+    if found is None or found.numbers == (summary.recommended,):
         return ""
+    if len(found.numbers) == 1:
+        (number,) = found.numbers
+        loss = label_words(trial_label(summary, number))
+        return f"What ships: {loss} (trial {number}), which the blend takes alone."
     parts = [
         f"{whole_share_text(weight)} {label_words(trial_label(summary, number))} (trial {number})"
         for number, weight in zip(found.numbers, found.weights, strict=True)

@@ -36,8 +36,10 @@ class Recipe:
 
 
 def recipes(summary: Summary) -> tuple[Recipe, ...]:
-    """Return the loss that ships, and the challenger's loss if it differs."""
-    shown = {"What ships": summary.recommended, "The challenger": summary.verdict.challenger}
+    """Return the loss that the verdict recommends, and the challenger's loss if it differs."""
+    ships = summary.shipping == (summary.recommended,)
+    first = "What ships" if ships else "What the verdict recommends"
+    shown = {first: summary.recommended, "The challenger": summary.verdict.challenger}
     found: dict[int, Recipe] = {}
     for title, number in shown.items():
         trial = find_trial(summary, number)

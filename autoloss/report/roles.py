@@ -7,13 +7,16 @@ import math
 from autoloss.records import REFINED_LOG_LOSS, Summary, TrialRecord
 from autoloss.report.words import capital, is_number, quoted
 
-SHIPS, BASELINE, CHALLENGER, FRONT = "ships", "tuned cross-entropy", "challenger", "front"
+SHIPS, RECOMMENDED, BLENDED = "ships", "recommended", "in the blend"
+BASELINE, CHALLENGER, FRONT = "tuned cross-entropy", "challenger", "front"
 
 
 def trial_roles(summary: Summary) -> dict[int, tuple[str, ...]]:
     """Return the roles of each trial that has any, by number."""
+    shipping, recommended = summary.shipping, (summary.recommended,)
     players = (
-        (SHIPS, (summary.recommended,)),
+        (SHIPS if len(shipping) == 1 else BLENDED, shipping),
+        (RECOMMENDED, () if shipping == recommended else recommended),
         (BASELINE, (summary.verdict.baseline,)),
         (CHALLENGER, (summary.verdict.challenger,)),
         (FRONT, summary.pareto),
@@ -30,12 +33,17 @@ def trial_roles(summary: Summary) -> dict[int, tuple[str, ...]]:
 
 
 def marked_trials(summary: Summary) -> dict[int, str]:
-    """Return the labels of the trials that figures mark: shipped, baseline, challenger."""
+    """Return the labels of the trials that figures mark: recommended, baseline, challenger."""
     return {
         number: " · ".join(shown)
         for number, roles in trial_roles(summary).items()
-        if (shown := [role for role in roles if role != FRONT])
+        if (shown := [role for role in roles if role not in (FRONT, BLENDED)])
     }
+
+
+def is_accented(mark: str) -> bool:
+    """Return whether a mark of `marked_trials` is of a trial that ships or is recommended."""
+    return SHIPS in mark or RECOMMENDED in mark
 
 
 def positive_quoted(summary: Summary) -> str:

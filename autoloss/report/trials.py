@@ -31,7 +31,7 @@ class TrialRow:
         family: Its family.
         state: How it ended.
         origin: Why it was asked.
-        roles: ``"ships"``, ``"tuned cross-entropy"``, ``"challenger"``, ``"front"``.
+        roles: As `autoloss.report.roles.trial_roles` names them.
         cells: One cell a column of `trial_columns`.
     """
 

@@ -43,7 +43,7 @@ class SearchResult(Shown):
 
     @property
     def recommended(self) -> LossSpec:
-        """Return the loss that ships: the challenger if it is "better", else cross-entropy."""
+        """Return the loss of the verdict: the challenger if it is "better", else cross-entropy."""
         return self.select(by=self.summary.recommended)
 
     @property

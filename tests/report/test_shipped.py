@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from autoloss.records import PersonalChoice, Summary
+from autoloss.records import PersonalChoice, ShippingPolicy, Summary
 from autoloss.report import render_html, render_markdown, verdict_lines
 from autoloss.report.brief import brief_pairs
+from autoloss.report.recipe import recipes
+from autoloss.report.roles import marked_trials, trial_roles
 from autoloss.report.shipped import judged, judged_start, verdict_now
 from autoloss.report.verdict import ships_text
 from autoloss.tracking.note import verdict_note
@@ -91,3 +93,47 @@ def test_a_choice_that_is_taken_back_speaks_of_what_ships_again() -> None:
     assert judged_start(again) == "What ships"
     assert verdict_now(again) == summary.verdict.text
     assert "Chosen by bob" in ships_text(again)
+
+
+def with_blend(*numbers: int) -> Summary:
+    """Return a summary whose blend of these trials ships; trial 0 is recommended."""
+    share = 1.0 / len(numbers)
+    policies = (
+        ShippingPolicy("verdict", (0,), (1.0,), 0.1, 0.3),
+        ShippingPolicy("blend", numbers, (share,) * len(numbers), 0.1, 0.25, ships=True),
+    )
+    return replace(make_summary(), policies=policies)
+
+
+def test_a_blend_ships_and_the_loss_of_the_verdict_is_recommended() -> None:
+    summary = with_blend(1, 6)
+    assert summary.shipping == (1, 6)
+    roles = trial_roles(summary)
+    assert roles[0][0] == "recommended"
+    assert roles[1] == ("in the blend", *roles[1][1:])
+    assert roles[6][:2] == ("in the blend", "challenger")
+    assert not any("ships" in own for own in roles.values())
+    text = ships_text(summary)
+    assert text.startswith("What ships: a blend of 50% focal (trial 1) and 50%")
+    assert "The loss that the verdict recommends: cross-entropy (trial 0)." in text
+    assert recipes(summary)[0].title == "What the verdict recommends: trial 0"
+    assert "| recommended, tuned cross-entropy" in render_markdown(summary)
+    # Figures mark two trials, not the whole blend.
+    assert set(marked_trials(summary)) == {0, 6}
+
+
+def test_a_blend_of_another_trial_alone_names_that_trial() -> None:
+    summary = with_blend(1)
+    roles = trial_roles(summary)
+    assert roles[1][0] == "ships"
+    assert roles[0][0] == "recommended"
+    text = ships_text(summary)
+    assert text.startswith("What ships: focal (trial 1), which the blend takes alone.")
+    assert "recommends: cross-entropy (trial 0)" in text
+
+
+def test_a_blend_of_the_recommended_trial_alone_is_that_trial() -> None:
+    summary = with_blend(0)
+    assert trial_roles(summary)[0][0] == "ships"
+    assert ships_text(summary).startswith("What ships: tuned cross-entropy (trial 0")
+    assert recipes(summary)[0].title == "What ships: trial 0"

@@ -9,7 +9,7 @@ from typing import Any
 
 from autoloss.records import Summary
 from autoloss.report.figures._draw import ACCENT, INK, line, pen
-from autoloss.report.roles import BASELINE, CHALLENGER
+from autoloss.report.roles import BASELINE, CHALLENGER, RECOMMENDED, SHIPS
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def model_lines(
     points: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     figures: Mapping[str, str],
 ) -> ModelLines:
-    """Return a line for challenger and tuned cross-entropy, thick and in colour if it ships.
+    """Return a line for challenger and tuned cross-entropy, thick and in colour if recommended.
 
     Args:
         summary: The study; without a challenger only tuned cross-entropy has a line.
@@ -125,11 +125,12 @@ def model_lines(
     for role, (x, y) in points.items():
         if role == CHALLENGER and verdict.challenger == verdict.baseline:
             continue
-        ships = numbers[role] == summary.recommended
+        is_chosen = numbers[role] == summary.recommended
         dash = "dash" if role == CHALLENGER else "solid"
-        drawn = pen(ACCENT, 2.4, dash) if ships else pen(INK, 1.8, dash)
+        drawn = pen(ACCENT, 2.4, dash) if is_chosen else pen(INK, 1.8, dash)
         figure = figures.get(role, "")
-        name = f"{role} (ships)" if ships else role
+        chosen = SHIPS if summary.shipping == (summary.recommended,) else RECOMMENDED
+        name = f"{role} ({chosen})" if is_chosen else role
         traces.append(line(x, y, drawn))
         key.append((f"{name}, {figure}" if figure else name, drawn))
     return ModelLines(tuple(traces), tuple(key))

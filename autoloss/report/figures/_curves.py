@@ -20,7 +20,7 @@ from autoloss.report.figures._draw import (
     plain,
 )
 from autoloss.report.palette import looks
-from autoloss.report.roles import SHIPS, marked_trials
+from autoloss.report.roles import is_accented, marked_trials
 from autoloss.report.words import MetricWords, count_text, metric_words
 
 # The metrics of a learning curve.
@@ -141,7 +141,7 @@ def _traces(info: CurvesInfo) -> Iterator[dict[str, Any]]:
 
 def _style(one: Line) -> dict[str, Any]:
     """Return how the curve of a marked trial is drawn."""
-    return pen(ACCENT, 2.5) if SHIPS in one.mark else pen(INK, 2.5, "6px,3px")
+    return pen(ACCENT, 2.5) if is_accented(one.mark) else pen(INK, 2.5, "6px,3px")
 
 
 def _layout(info: CurvesInfo) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from autoloss.report.roles import SHIPS
+from autoloss.report.roles import is_accented
 from autoloss.report.words import MetricWords, metric_words
 
 INK, MUTED, ACCENT, PAGE = "var(--ink)", "var(--muted)", "var(--accent)", "var(--page)"
@@ -103,7 +103,7 @@ def notes(marked: Sequence[tuple[float, float, str]]) -> list[dict[str, Any]]:
 
 def marked_colour(mark: str) -> str:
     """Return the colour of a marked trial."""
-    return ACCENT if SHIPS in mark else INK
+    return ACCENT if is_accented(mark) else INK
 
 
 def upright(at: float, drawn: dict[str, Any], **more: Any) -> dict[str, Any]:

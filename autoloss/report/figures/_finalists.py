@@ -24,7 +24,7 @@ from autoloss.report.figures._draw import (
 )
 from autoloss.report.finalists import ordered_finalists, takes_part, trial_label
 from autoloss.report.palette import looks
-from autoloss.report.roles import find_trial
+from autoloss.report.roles import BLENDED, RECOMMENDED, SHIPS, find_trial, is_accented, trial_roles
 from autoloss.report.words import (
     MetricWords,
     difference_text,
@@ -37,6 +37,9 @@ from autoloss.report.words import (
 )
 
 TONES = {"better": "var(--good)", "worse": "var(--bad)"}
+
+
+_SHIPPING = (SHIPS, RECOMMENDED, BLENDED)
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Dot:
         high: Upper end of it.
         reading: The meaning of the interval.
         trainings: The difference in each pair of trainings.
-        ships: Whether it ships.
+        role: ``"ships"``, ``"recommended"`` or ``"in the blend"``; empty for none.
     """
 
     number: int
@@ -63,7 +66,7 @@ class Dot:
     high: float
     reading: str
     trainings: tuple[float, ...]
-    ships: bool
+    role: str
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,7 @@ def finalists_figure(summary: Summary) -> PageFigure | None:
 def _dot(summary: Summary, one: Finalist, baseline: Finalist | None) -> Dot:
     """Return one finalist's difference."""
     trial = find_trial(summary, one.number)
+    roles = trial_roles(summary).get(one.number, ())
     pairs = zip(one.metric, baseline.metric, strict=False) if baseline else ()
     differences = (mine - other for mine, other in pairs)
     return Dot(
@@ -137,7 +141,7 @@ def _dot(summary: Summary, one: Finalist, baseline: Finalist | None) -> Dot:
         high=one.high,
         reading=reading_text(one.low, one.high, lower_is_better=summary.lower_is_better),
         trainings=tuple(value for value in differences if math.isfinite(value)),
-        ships=one.number == summary.recommended,
+        role=next((role for role in roles if role in _SHIPPING), ""),
     )
 
 
@@ -161,7 +165,9 @@ def _traces(info: FinalistsInfo) -> Iterator[dict[str, Any]]:
             color=look.css,
             symbol=look.symbol,
             size=12 * look.size,
-            line={"color": ACCENT, "width": 2} if dot.ships else {"color": PAGE, "width": 0.5},
+            line={"color": ACCENT, "width": 2}
+            if is_accented(dot.role)
+            else {"color": PAGE, "width": 0.5},
         ) | {
             "error_x": {
                 "array": [scale * max(0.0, dot.high - dot.difference)],
@@ -178,7 +184,7 @@ def _hover(info: FinalistsInfo, dot: Dot) -> str:
     interval = interval_text(info.metric, dot.low, dot.high)
     return trial_hover(
         dot.number,
-        "ships" if dot.ships else "",
+        dot.role,
         dot.label,
         difference_text(info.metric, dot.difference),
         "" if dot.reading == "unknown" else f"95% interval {interval}: {dot.reading}",

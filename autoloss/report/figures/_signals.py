@@ -23,7 +23,7 @@ from autoloss.report.figures._draw import (
 from autoloss.report.finalists import trial_label
 from autoloss.report.insights import signal_at
 from autoloss.report.palette import DASHES, looks
-from autoloss.report.roles import SHIPS, find_trial, trial_roles
+from autoloss.report.roles import find_trial, is_accented, marked_trials
 
 # The axis ends here, because some signals grow without bound as p approaches 1.
 _HIGHEST, _LOWEST = 4.0, -1.0
@@ -62,15 +62,15 @@ def signals_info(summary: Summary) -> SignalsInfo:
         for curve in found.curves
         if (trial := find_trial(summary, curve.number)) is not None
     }
-    style, roles = looks(families.values()), trial_roles(summary)
+    style, marks = looks(families.values()), marked_trials(summary)
     curves = []
     for place, curve in enumerate(found.curves):
-        ships = SHIPS in roles.get(curve.number, ())
+        is_thick = is_accented(marks.get(curve.number, ""))
         family = families.get(curve.number)
-        colour = ACCENT if ships else INK if family is None else style[family].css
+        colour = ACCENT if is_thick else INK if family is None else style[family].css
         values = tuple(signal_at(found.probs, curve.signal, prob) for prob in _DRAWN)
         label = trial_label(summary, curve.number)
-        drawn = pen(colour, 2.6 if ships else 1.6, DASHES[place % len(DASHES)])
+        drawn = pen(colour, 2.6 if is_thick else 1.6, DASHES[place % len(DASHES)])
         curves.append(Curve(curve.number, label, drawn, values))
     inside = [
         value

@@ -25,7 +25,7 @@ from autoloss.report.figures._draw import (
     two_lines,
 )
 from autoloss.report.palette import looks
-from autoloss.report.roles import SHIPS, find_trial, marked_trials, metric_value
+from autoloss.report.roles import find_trial, is_accented, marked_trials, metric_value
 from autoloss.report.words import (
     MetricWords,
     count_text,
@@ -222,7 +222,7 @@ def _traces(info: StripsInfo) -> Iterator[dict[str, Any]]:
 
 def _ring(mark: str) -> str:
     """Return the colour of a mark's outline."""
-    if SHIPS in mark:
+    if is_accented(mark):
         return ACCENT
     return INK if mark else PAGE
 
