@@ -19,7 +19,11 @@ from benchmarks.imitation import FIGURE, HORIZONS, PAGE, RESULTS
 from benchmarks.imitation_page import draw, written
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SMALLER = {'space="quick", trials=32': 'space="small.toml", trials=5, track="off", workers=1'}
+SMALLER = {
+    'space="quick"': 'space="small.toml", track="off", workers=1',
+    "trials=32": "trials=4",
+    "steps=100": "steps=30",
+}
 HAS_GYMNASIUM = find_spec("gymnasium") is not None
 needs_gymnasium = pytest.mark.skipif(
     not HAS_GYMNASIUM, reason="needs gymnasium: pip install 'autoloss[imitation]'"

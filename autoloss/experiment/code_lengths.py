@@ -30,6 +30,10 @@ CLOSING_SECONDS = 2.0
 """Seconds of a time limit that the report keeps."""
 
 
+class _TimeUp(Exception):
+    """The time limit ended a training before its schedule."""
+
+
 def with_training_code(
     found: CodeLengths, session: SearchSession, selection: Selection
 ) -> CodeLengths:
@@ -51,7 +55,10 @@ def with_training_code(
         return replace(found, reason=f"a block cannot be learnt from: {error}".rstrip("."))
     if not folds:
         return replace(found, reason="the training rows are too few to learn from a part of them")
-    return replace(found, training=_coded(session, selection, folds))
+    try:
+        return replace(found, training=_coded(session, selection, folds))
+    except _TimeUp:
+        return replace(found, reason="the time limit ended a training of a block")
 
 
 def _coded(session: SearchSession, selection: Selection, folds: Sequence[Fold]) -> TrainingCode:
@@ -147,7 +154,10 @@ def _trained(
         deadline=None if ends is None else ends - CLOSING_SECONDS,
         at_once=True,
     )
-    return divisions.jobs[0], [one.outcomes[0] for one in trained]
+    outcomes = [one.outcomes[0] for one in trained]
+    if any(one.report.state == "stopped" for one in outcomes):
+        raise _TimeUp
+    return divisions.jobs[0], outcomes
 
 
 def _bits(
@@ -168,7 +178,7 @@ def _bits(
     encoded = job.encoded(fold.test)
     found = []
     for trial, outcome in zip(trials, outcomes, strict=True):
-        if outcome.report.state == "diverged":
+        if not outcome.report.has_model:
             log_probs = np.log(np.broadcast_to(shares, (len(items), shares.shape[-1])))
         else:
             scorer = Scorer(job.classes, study.metric, study.seed)
