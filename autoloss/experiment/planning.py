@@ -53,7 +53,7 @@ def plan(request: Request) -> Plan:
             model=begun.network.model,
         )
 
-    budget = plan_families(space.bases, trials)
+    budget = plan_families(space.bases, trials, space.targets)
     timed = make_timetable(
         data,
         divide,
@@ -67,7 +67,7 @@ def plan(request: Request) -> Plan:
         teacher=begun.teacher,
     )
     timetable = timed.timetable
-    budget = plan_families(space.bases, timetable.plan.trials)
+    budget = plan_families(space.bases, timetable.plan.trials, space.targets)
     rows = rows_text(data, timed.rows)
     taught = "" if begun.teacher is None else begun.teacher.note
     found = make_plan(

@@ -92,7 +92,7 @@ def new_config(
     space.check_trainable(own, known)
     if seed < 0:
         raise InputError(f"seed must be at least 0, but got seed={seed}.")
-    plan_families(space.bases, trials)
+    plan_families(space.bases, trials, space.targets)
     config = StudyConfig(
         name=name,
         task=task,

@@ -109,6 +109,10 @@ def _forced(arm: Arm, space: Space, *, is_default: bool) -> dict[str, Any]:
         forced |= {key: space.default(key) for key in keys}
     if arm.role == "smoothed":
         forced |= {"target": "smoothing", "smoothing.epsilon": BASELINE_SMOOTHING}
+    if arm.role == "target":
+        forced["target"] = arm.target
+        if is_default:
+            forced |= {key: space.default(key) for key in space.keys_of(arm.target)}
     return forced
 
 

@@ -23,7 +23,9 @@ BASELINE_SMOOTHING = 0.1
 # Below this, Brier with a full quota and cross-entropy would take more than half of the budget.
 _SMALLEST_FOR_BRIER = 2 * (2 * SMALLEST_QUOTA + 1)
 
-Role = Literal["plain", "smoothed", "free"]
+Role = Literal["plain", "smoothed", "target", "free"]
+_OF_BASELINES = ("none", "smoothing")
+"""The targets of the cross-entropy that every search has."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class Arm:
     Args:
         family: The base loss.
         role: ``"plain"`` (no prior, hard targets: the tuned baseline), ``"smoothed"`` (smoothing
-            0.1, no prior) or ``"free"``.
+            0.1, no prior), ``"target"`` (another target, no prior) or ``"free"``.
+        target: The target of the role ``"target"``.
     """
 
     family: str
     role: Role = "free"
+    target: str = ""
 
 
 PLAIN = Arm(CROSS_ENTROPY, "plain")
@@ -85,8 +89,11 @@ class FamilyPlan:
         return slot < len(self.first)
 
 
-def plan_families(bases: Sequence[str], trials: int) -> FamilyPlan:
+def plan_families(bases: Sequence[str], trials: int, targets: Sequence[str] = ()) -> FamilyPlan:
     """Share a budget among families.
+
+    Cross-entropy with each further target of the space, such as distillation or mixup, has the
+    trials of a family: the target is tried for itself, and not only with another loss.
 
     The quota is ``trials // (2 * families)``, kept within 4 and 15. A budget too small for that
     drops families from the end, never the quota. Plain cross-entropy, smoothed cross-entropy and
@@ -98,6 +105,7 @@ def plan_families(bases: Sequence[str], trials: int) -> FamilyPlan:
         bases: Families of the space, the most important first; cross-entropy and Brier are always
             searched.
         trials: The budget.
+        targets: Targets of the space.
 
     Returns:
         The plan; its arms are at most `trials`.
@@ -109,6 +117,8 @@ def plan_families(bases: Sequence[str], trials: int) -> FamilyPlan:
         >>> plan = plan_families(["focal", "poly1", "power"], 16)
         >>> plan.families, plan.dropped, plan.quota
         (('cross_entropy', 'focal', 'poly1'), ('power',), 4)
+        >>> plan_families(["focal", "poly1", "power"], 16, ["none", "mixup"]).families
+        ('cross_entropy', 'focal')
     """
     if trials < 1:
         raise InputError(f"trials must be at least 1, but got trials={trials}.")
@@ -117,22 +127,26 @@ def plan_families(bases: Sequence[str], trials: int) -> FamilyPlan:
     order = [CROSS_ENTROPY, *([BRIER] if has_brier else []), *others]
     # Smoothed cross-entropy has one trial at least, and so has Brier.
     extra = 1 if has_brier else 2
+    # In the order in which a smaller budget would drop them from the end.
+    further = [Arm(CROSS_ENTROPY, "target", one) for one in targets if one not in _OF_BASELINES]
+    base = [Arm(family) if family != CROSS_ENTROPY else PLAIN for family in order]
+    sharing = [*base[: 1 + has_brier], *further, *base[1 + has_brier :]]
     count = next(
-        (n for n in range(len(order), 1, -1) if n * _quota(n, trials) + extra <= trials), 1
+        (n for n in range(len(sharing), 1, -1) if n * _quota(n, trials) + extra <= trials), 1
     )
-    families, quota = tuple(order[:count]), _quota(count, trials)
-    plain = [Arm(family) if family != CROSS_ENTROPY else PLAIN for family in families]
-    first = list(dict.fromkeys([PLAIN, SMOOTHED, Arm(BRIER), *plain]))
+    arms, quota = sharing[:count], _quota(count, trials)
+    families = tuple(arm.family for arm in arms if arm.role != "target")
+    first = list(dict.fromkeys([PLAIN, SMOOTHED, Arm(BRIER), *arms]))
     then: list[Arm] = []
-    smoothed = min(quota, _most_smoothed(families, quota, trials))
+    smoothed = min(quota, _most_smoothed(families, len(arms), quota, trials))
     for turn in range(1, quota):
-        then += plain
+        then += arms
         if turn < smoothed:
             then.append(SMOOTHED)
     first = first[:trials]
     return FamilyPlan(
         families=families,
-        dropped=tuple(order[count:]),
+        dropped=tuple(one for one in order if one not in families),
         quota=quota,
         first=tuple(first),
         then=tuple(then[: trials - len(first)]),
@@ -165,14 +179,14 @@ def _counts(loss: Mapping[str, Any]) -> bool:
     return loss["base"] != CROSS_ENTROPY or is_plain_cross_entropy(loss)
 
 
-def _most_smoothed(families: Sequence[str], quota: int, trials: int) -> int:
+def _most_smoothed(families: Sequence[str], arms: int, quota: int, trials: int) -> int:
     """Return how many trials of smoothed cross-entropy fit."""
     of_brier = quota if BRIER in families else 1
     are_others = any(family not in (CROSS_ENTROPY, BRIER) for family in families)
     half = trials // 2 - quota - of_brier if are_others else trials
-    left = trials - quota * len(families) - (BRIER not in families)
+    left = trials - quota * arms - (BRIER not in families)
     return max(1, min(half, left))
 
 
-def _quota(families: int, trials: int) -> int:
-    return min(max(trials // (2 * families), SMALLEST_QUOTA), LARGEST_QUOTA)
+def _quota(arms: int, trials: int) -> int:
+    return min(max(trials // (2 * arms), SMALLEST_QUOTA), LARGEST_QUOTA)

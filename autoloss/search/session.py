@@ -54,7 +54,7 @@ class StudySession:
         whole = stored_space(config)
         self.opened = opened
         self.space = whole.for_classes(config.facts)
-        self.plan = plan_families(self.space.bases, config.trials)
+        self.plan = plan_families(self.space.bases, config.trials, self.space.targets)
         self.asked_epochs = self.space.training.max_epochs
         self.limited: tuple[int, int] | None = None
         self.examples = ExampleFiles(opened.folder)
@@ -122,7 +122,7 @@ class StudySession:
         self.limited = trials, epochs
         training = replace(self.space.training, max_epochs=epochs)
         self.space = replace(self.space, training=training)
-        self.plan = plan_families(self.space.bases, trials)
+        self.plan = plan_families(self.space.bases, trials, self.space.targets)
         self._asker = replace(self._asker, space=self.space, plan=self.plan)
 
     def ask(self, n: int) -> list[FrozenTrial]:

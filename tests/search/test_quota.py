@@ -78,6 +78,27 @@ def test_smoothed_cross_entropy_is_tuned_as_hard_as_a_family(bases, trials):
     assert arms.count(SMOOTHED) <= plan.quota
 
 
+@given(some_bases, budgets, st.sets(st.sampled_from(("mixup", "distillation"))))
+def test_cross_entropy_with_a_further_target_has_the_trials_of_a_family(bases, trials, further):
+    plan = plan_families(bases, trials, ("none", "smoothing", *sorted(further)))
+    arms = plan.first + plan.then
+    assert len(arms) <= trials
+    of_targets = Counter(arm.target for arm in arms if arm.role == "target")
+    assert set(of_targets) <= further
+    if trials >= 6:
+        assert all(count == plan.quota for count in of_targets.values())
+    if trials >= 60:
+        assert set(of_targets) == further
+    # The families and their quota are those of a space without the targets, or fewer.
+    usual = plan_families(bases, trials)
+    assert plan.families == usual.families[: len(plan.families)]
+    assert further or plan == usual
+    counts: Counter[Arm] = Counter()
+    for arm in arms:
+        counts[arm] += 1
+        assert counts[PLAIN] == max(counts.values())
+
+
 def test_a_family_may_not_overtake_cross_entropy():
     smoothed = {"base": "cross_entropy", "target": "smoothing", "smoothing.epsilon": 0.1}
     asked = counted([{"base": "cross_entropy"}, smoothed, {"base": "focal", "focal.gamma": 1.0}])

@@ -124,6 +124,27 @@ def test_the_first_population_is_the_literature(name, trials):
     assert all(p.nuisance["lr"] == space.default("lr") for p in asked)
 
 
+def test_cross_entropy_with_another_target_is_tried_for_itself():
+    overrides = {"targets": ["none", "smoothing", "mixup"]}
+    space = load_space("default", overrides=overrides).for_classes(
+        ClassFacts(torch.tensor([50, 50]))
+    )
+    plan = plan_families(space.bases, 128, space.targets)
+    draws = Suggester(space, plan.families, [], seed=0, directions=MINIMIZE)
+    asked = [
+        (plan.arm(slot), propose(slot, space=space, plan=plan, suggester=draws, counts={}))
+        for slot in range(len(plan.first + plan.then))
+    ]
+    mixed = [one for arm, one in asked if arm.role == "target"]
+    assert len(mixed) == plan.quota
+    specs = [one.spec.to_dict() for one in mixed]
+    assert all(set(spec) == {"base", "target", "mixup.alpha"} for spec in specs)
+    assert specs[0]["mixup.alpha"] == space.default("mixup.alpha")
+    assert len({spec["mixup.alpha"] for spec in specs}) == plan.quota
+    # The sampler learns from them.
+    assert all(one.params for one in mixed)
+
+
 def test_a_baseline_outside_the_space_runs_and_is_not_shown_to_the_sampler():
     overrides = {
         "bases": ["focal", "poly1"],
