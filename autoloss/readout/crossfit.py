@@ -59,8 +59,11 @@ def _dealt(order: NDArray[np.int64], n_folds: int) -> NDArray[np.int64]:
 
 def _check_at_least_two(count: int, what: str) -> None:
     if count < 2:
-        message = f"Cross-fitting must have at least two {what}, but got {what}={count}."
-        raise InputError(message)
+        remedy = ": give more groups, or smaller ones" if what == "groups" else ""
+        raise InputError(
+            f"The held-out rows must have at least two {what}, which calibrate each other, but "
+            f"got {what}={count}{remedy}."
+        )
 
 
 def crossfit(table: ScoreTable, start: Tensor, *, tol: float) -> tuple[Tensor, Tensor]:

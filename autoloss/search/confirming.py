@@ -17,6 +17,7 @@ from autoloss.verdict.learnt import learnt
 from autoloss.verdict.paired import PairedTest
 from autoloss.verdict.phrases import loss_name, undecided_text
 from autoloss.verdict.select import Choice
+from autoloss.verdict.units import FEWEST, units_of
 
 
 def confirmed(
@@ -73,7 +74,7 @@ def trusted(
     items: Items,
     coverage: Coverage,
 ) -> Verdict:
-    """Return the verdict, or an undecided verdict if the models did not learn enough.
+    """Return the verdict, or an undecided one if models or clusters are too few to tell.
 
     Args:
         verdict: The verdict by the tests alone.
@@ -95,6 +96,8 @@ def trusted(
             items.counts(study.facts).numpy(),
             clusters=items.cluster_numbers,
         ).reason
+    if not reason and not study.metric.is_of_trainings:
+        reason = _few_clusters(items, study.task)
     if not reason:
         return verdict
     both = (choice.challenger, choice.baseline)
@@ -105,6 +108,18 @@ def trusted(
         reason=reason,
         text=undecided_text(reason, loss_name(ships.label)),
     )
+
+
+def _few_clusters(items: Items, task: Task) -> str:
+    """Return why the clusters of the rows cannot show a difference; empty if they can."""
+    units = units_of(items.labels.numpy(), items.cluster_numbers)
+    if not units.is_clustered or units.count >= FEWEST:
+        return ""
+    name = "group"
+    if items.rows is not None:
+        name = "sequence" if task.kind == "sequence" else "row"
+    own = f"{units.count} {name}{'s' * (units.count > 1)}"
+    return f"the verdict is on {own}, and fewer than {FEWEST} {name}s cannot show a difference"
 
 
 def _where(study: StudySnapshot, items: Items) -> str:

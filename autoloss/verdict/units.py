@@ -10,6 +10,9 @@ import numpy.typing as npt
 from scipy import special
 
 IntArray = npt.NDArray[np.integer]
+FEWEST = 6
+"""Clusters from which on a difference may be significant: where all of fewer have its sign, the
+probability of that by chance, two-sided, is above 5 %."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +42,13 @@ class Units:
 
     @property
     def widening(self) -> float:
-        """Return the factor by which to widen a bootstrap interval; infinite without freedom.
+        """Return the factor by which to widen a bootstrap interval; infinite for too few units.
 
         The variance of a bootstrap of few units is too small by ``freedom / count``, and its tails
-        are those of the normal distribution instead of Student's.
+        are those of the normal distribution instead of Student's. With fewer than `FEWEST`
+        clusters nothing can be told: a bootstrap of two has three outcomes.
         """
-        if self.freedom < 1:
+        if self.freedom < 1 or (self.is_clustered and self.count < FEWEST):
             return float("inf")
         tails = special.stdtrit(self.freedom, 0.975) / special.ndtri(0.975)
         return float(tails * np.sqrt(self.count / self.freedom))

@@ -53,6 +53,14 @@ def test_the_widening_is_students_and_infinite_without_freedom():
     assert units_of(np.zeros(8, int), np.zeros(8, int)).widening == np.inf
 
 
+@pytest.mark.parametrize("count", range(2, 9))
+def test_few_clusters_show_nothing(count):
+    # The probability that all differences have one sign by chance.
+    can_show = 2 * 0.5**count < 0.05
+    clusters = np.repeat(np.arange(count), 20)
+    assert np.isfinite(units_of(np.arange(20 * count) % 2, clusters).widening) == can_show
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_error_of_a_mean_of_equal_rows_is_that_of_the_clusters(seed):
     values, _, clusters = groups(seed=seed)
