@@ -118,6 +118,7 @@ def wrong(value: Any, **more: Any) -> Metric:
         (lambda p, y: None, "one number, but got mine=None"),
         (lambda p, y: {}["x"], "one number, but mine gave KeyError: 'x'"),
         (lambda p, y: p[0, 0], r"order of the rows, .*set mine.independent = False"),
+        (lambda p, y: float(y[0]), r"order of the rows, .*set mine.independent = False"),
     ],
 )
 def test_a_metric_that_is_no_number_of_the_rows_is_refused_in_a_line(
