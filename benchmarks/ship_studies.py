@@ -117,7 +117,11 @@ class Predicted:
 
     def finalists(self) -> HeldOutFinalists:
         """Return the finalists with their predictions for held-out rows."""
-        rows = HeldOutRows(self.held_targets, self.held_rows, self.held_clusters, self.held_rows)
+        # Blend and temperature pool the trainings, whatever their sizes.
+        sizes = (len(self.held_rows),)
+        rows = HeldOutRows(
+            self.held_targets, self.held_rows, self.held_clusters, self.held_rows, sizes
+        )
         return HeldOutFinalists(
             {
                 int(number): HeldOut(own, partial(np.copy, own), rows)

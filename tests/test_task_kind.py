@@ -19,6 +19,7 @@ NUMBER_ITSELF = {
     "data/target_column.py": "a positive label needs two classes",
     "data/rare.py": "rates are those of a negative and a positive class",
     "diagnosis/squared.py": "the squared error of two classes is that of one logit",
+    "diagnosis/surface.py": "the squared error of two classes is that of one logit",
     "experiment/boosting.py": "boosting grows one tree for two classes",
     "losses/bases/asymmetric.py": "a form of the loss for a pair of logits",
     "losses/bases/squared_hinge.py": "a form of the loss for a pair of logits",

@@ -37,7 +37,7 @@ def adaptive_bits(counts: npt.NDArray[np.integer]) -> float:
         Krichevsky and Trofimov 1981, The performance of universal encoding.
 
     Examples:
-        >>> adaptive_bits(np.array([1, 0]))
+        >>> round(adaptive_bits(np.array([1, 0])), 12)
         1.0
         >>> adaptive_bits(np.array([1, 1]))  # 1/2, then 1/4.
         3.0

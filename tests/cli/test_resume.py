@@ -17,6 +17,7 @@ def test_resume_reaches_the_study_and_shows_its_end(api, run) -> None:
         "out": Path("there"),
         "storage": "sqlite:///s.db",
         "losses": (Path("mine.py"),),
+        "metrics": (),
         "model": "net.py:make",
         "judge_now": False,
     }

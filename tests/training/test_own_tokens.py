@@ -111,7 +111,7 @@ def test_together_equals_alone(make: Any, stacked: bool) -> None:
     jobs = [job(own), job(own, 1, n=47)]
     candidates = [
         Candidate(spec, lr=3e-3, weight_decay=0.01, seed=seed, fold=fold)
-        for spec, seed, fold in zip(SPECS, (0, 1, 0), (0, 0, 1), strict=True)
+        for spec, seed, fold in zip(SPECS[:3], (0, 1, 0), (0, 0, 1), strict=True)
     ]
     together = train(jobs, candidates)
     for candidate, outcome in zip(candidates, together, strict=True):
