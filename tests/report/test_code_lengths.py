@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from autoloss.records import CodeBlock, CodeLengths, Summary, TrainingCode
@@ -70,3 +71,11 @@ def test_both_pages_have_the_tables_or_the_reason() -> None:
 def test_code_lengths_survive_the_document() -> None:
     summary = with_codes()
     assert summary_from_json(summary_json(summary)).code_lengths == FOUND
+
+
+def test_the_list_of_sections_holds_links_alone() -> None:
+    page = render_html(with_codes())
+    listed = page.partition('<nav aria-label="Sections">')[2].partition("</nav>")[0]
+    assert not re.findall(r"<(?!/?(?:ul|li|a)\b)", listed)
+    names = re.findall(r'href="#(\w+)"', listed)
+    assert names == [name for name in re.findall(r'<section id="(\w+)"', page) if name in names]
