@@ -16,12 +16,12 @@ from sklearn.metrics import log_loss
 import autoloss
 from autoloss.cli.plan import plan_lines
 from autoloss.data import DataOptions, StudyData, prepare
-from autoloss.experiment import out_of_fold
 from autoloss.experiment.finals import Finals
 from autoloss.experiment.timetable import Timetable
 from autoloss.inference.loading import read_model
 from autoloss.records import Summary
 from autoloss.report.brief import brief_pairs
+from autoloss.search import confirming
 from autoloss.tracking.note import verdict_note
 from autoloss.verdict.confirm import confirm
 from autoloss.verdict.pooled import PooledRows
@@ -70,7 +70,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         found.update(given, challenger=challenger, baseline=baseline, targets=targets)
         return confirm(challenger, baseline, targets, **given)
 
-    monkeypatch.setattr(out_of_fold, "confirm", kept)
+    monkeypatch.setattr(confirming, "confirm", kept)
     return found
 
 

@@ -51,6 +51,27 @@ def read_code(path: str | Path, *, argument: str) -> tuple[bytes, Origin]:
     return source, Origin(str(file.resolve()), hashlib.sha256(source).hexdigest())
 
 
+def check_unchanged(
+    file: str | None, found: str | None, wanted: str | None, *, study: str
+) -> None:
+    """Refuse a file that has changed since a study began.
+
+    Args:
+        file: The file.
+        found: Its fingerprint now; empty or None if it is unknown.
+        wanted: That of the beginning; empty or None if it is unknown.
+        study: The study, for the message.
+
+    Raises:
+        InputError: The fingerprints are known and differ.
+    """
+    if found and wanted and found != wanted:
+        raise InputError(
+            f"{file} must be as it was when {study} began, but it has changed: search with it "
+            "under another name."
+        )
+
+
 def module_of(path: str, *, argument: str) -> tuple[types.ModuleType, Origin]:
     """Return the module of a file, which can import files beside it, and its origin.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -14,11 +13,8 @@ from autoloss.experiment.gain_steps import StepPredictions, gains
 from autoloss.experiment.reference import boost_folds, compared
 from autoloss.experiment.replication import Selection
 from autoloss.experiment.session import SearchSession
-from autoloss.readout import Items
-from autoloss.records import Gain, PairOptimism, Verdict
-from autoloss.search import Evidence, items_text, trusted
-from autoloss.verdict.confirm import Shipped, confirm, unopposed
-from autoloss.verdict.paired import PairedTest
+from autoloss.records import Gain, Verdict
+from autoloss.search import Evidence, items_text, trusted, verdict_by_tests
 
 
 def boosting_of_folds(session: SearchSession) -> Ahead[Boosted | None]:
@@ -64,13 +60,18 @@ def judge_out_of_fold(
     )
     items = baseline.items(study.facts)
     optimism = study.pair_optimism() if choice.is_opposed else None
-    verdict = trusted(
-        _verdict(selection, steps, items, optimism, selection.replication.paired(study, choice)),
+    compared_by = torch.from_numpy(steps.challenger), torch.from_numpy(steps.calibrated)
+    verdict = verdict_by_tests(
         selection.snapshot,
         choice,
-        torch.from_numpy(steps.calibrated),
+        compared_by,
         items,
-        selection.coverage,
+        paired=selection.replication.paired(study, choice),
+        optimism=optimism,
+        where=f"on {items_text(items, study.task)} that the trainings held out",
+    )
+    verdict = trusted(
+        verdict, selection.snapshot, choice, compared_by[1], items, selection.coverage
     )
     count = selection.replication.figures.count
     ships = log_probs[choice.place_of_shipped(verdict.decision)]
@@ -116,33 +117,3 @@ def _corrected(steps: tuple[Gain, ...], verdict: Verdict, *, metric: str) -> tup
         log_loss_high=log_loss.high,
     )
     return (*steps[:-1], last)
-
-
-def _verdict(
-    selection: Selection,
-    steps: StepPredictions,
-    items: Items,
-    optimism: PairOptimism | None,
-    paired: Mapping[str, PairedTest],
-) -> Verdict:
-    """Return the verdict of the held-out rows by the tests alone."""
-    study, choice = selection.snapshot, selection.choice
-    judged = study.judged(items, paired)
-    primary = judged.primary
-    if not choice.is_opposed:
-        return unopposed(choice.baseline.number, items.n_rows, primary=primary)
-    one, other = choice.challenger, choice.baseline
-    verdict = confirm(
-        Shipped(one.number, one.label, steps.challenger),
-        Shipped(other.number, other.label, steps.calibrated),
-        items.labels.numpy(),
-        metric=judged.metric,
-        beside=judged.beside,
-        primary=primary,
-        class_counts=study.class_counts.numpy(),
-        clusters=items.cluster_numbers,
-        optimism=optimism,
-        where=f"on {items_text(items, study.task)} that the trainings held out",
-        seed=study.seed,
-    )
-    return replace(verdict, n_test=items.n_rows)

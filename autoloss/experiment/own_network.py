@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from autoloss.core.errors import InputError
+from autoloss.core.own_code import check_unchanged
 from autoloss.data import StudyData
 from autoloss.losses import get
 from autoloss.models import Layout, ModuleNetwork, OwnModel, networks_for
@@ -171,11 +172,7 @@ def recall_network(
             f"model must be given to go on, because {study} began with {name}, a network of your "
             f"own, and {where}: give it by model= or --model FILE.py:NAME."
         )
-    if record["sha256"] and model.sha256 and record["sha256"] != model.sha256:
-        raise InputError(
-            f"{model.file} must be as it was when {study} began, but it has changed: search with "
-            "it under another name."
-        )
+    check_unchanged(model.file, model.sha256, record["sha256"], study=study)
     return replace(model, stacked=record["stacked"], draws=record["draws"])
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.core.task import Task
 from autoloss.data.messages import listed, unknown_name
+from autoloss.metrics.stranger_figures import spread_places
 from autoloss.metrics.strangers import OF_LOGITS, OF_TEMPERATURE
 
 OWN = "model"
@@ -122,9 +123,7 @@ class StrangerRule:
         familiar = {}
         for one, values in scores.items():
             ranked = np.sort(np.asarray(values, dtype=np.float64))
-            if len(ranked) > _KEPT:
-                ranked = ranked[np.linspace(0, len(ranked) - 1, _KEPT).round().astype(int)]
-            familiar[str(one)] = torch.from_numpy(ranked)
+            familiar[str(one)] = torch.from_numpy(ranked[spread_places(len(ranked), _KEPT)])
         return cls(score, familiar, is_chosen)
 
     def threshold(self, score: OodScore | None = None, recall: float = RECALL) -> float:

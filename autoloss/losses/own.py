@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from autoloss.core.errors import InputError
-from autoloss.core.own_code import Origin, read_code, run_code
+from autoloss.core.own_code import Origin, check_unchanged, read_code, run_code
 from autoloss.losses.components import KINDS
 from autoloss.losses.contract import check_contract
 from autoloss.losses.loss import Loss
@@ -167,11 +167,8 @@ def recall(
         if name not in found and origin is not None and Path(origin.file).is_file():
             found |= take_in(origin.file)
         now = found.get(name)
-        if origin is not None and now is not None and now.sha256 != origin.sha256:
-            raise InputError(
-                f"{now.file} must be as it was when {study} began, but it has changed: search "
-                "with it under another name."
-            )
+        if origin is not None and now is not None:
+            check_unchanged(now.file, now.sha256, origin.sha256, study=study)
         if name not in discover():
             where = "no file has it" if origin is None else f"{origin.file} does not exist"
             raise InputError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autoloss.core.errors import InputError
-from autoloss.core.own_code import Origin, module_of, named_in
+from autoloss.core.own_code import Origin, check_unchanged, module_of, named_in
 from autoloss.metrics.judged import MetricFunction
 from autoloss.metrics.known import ALIASES, DECLARED
 from autoloss.metrics.resolve import Metric, metric_of
@@ -116,11 +116,8 @@ def recall_metrics(
             more = take_metrics(f"{origin.file}:{name}")
             found = OwnMetrics((*found.metrics, *more.metrics), {**found.origins, **more.origins})
         now = found.origins.get(name)
-        if origin is not None and now is not None and now.sha256 != origin.sha256:
-            raise InputError(
-                f"{now.file} must be as it was when {study} began, but it has changed: search "
-                "with it under another name."
-            )
+        if origin is not None and now is not None:
+            check_unchanged(now.file, now.sha256, origin.sha256, study=study)
         if found.named(name) is None:
             where = "no file has it" if origin is None else f"{origin.file} does not exist"
             raise InputError(

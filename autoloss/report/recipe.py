@@ -10,7 +10,7 @@ from typing import Any
 
 from autoloss.core.toml import toml_text
 from autoloss.records import Summary, TrialRecord
-from autoloss.report.roles import find_trial
+from autoloss.report.roles import SHIPS, find_trial, recommended_role
 from autoloss.report.words import setting_text
 
 
@@ -37,7 +37,7 @@ class Recipe:
 
 def recipes(summary: Summary) -> tuple[Recipe, ...]:
     """Return the loss that the verdict recommends, and the challenger's loss if it differs."""
-    ships = summary.shipping == (summary.recommended,)
+    ships = recommended_role(summary) == SHIPS
     first = "What ships" if ships else "What the verdict recommends"
     shown = {first: summary.recommended, "The challenger": summary.verdict.challenger}
     found: dict[int, Recipe] = {}

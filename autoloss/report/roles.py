@@ -11,12 +11,17 @@ SHIPS, RECOMMENDED, BLENDED = "ships", "recommended", "in the blend"
 BASELINE, CHALLENGER, FRONT = "tuned cross-entropy", "challenger", "front"
 
 
+def recommended_role(summary: Summary) -> str:
+    """Return the role of the trial of the verdict: it ships, or a blend or another trial does."""
+    return SHIPS if summary.shipping == (summary.recommended,) else RECOMMENDED
+
+
 def trial_roles(summary: Summary) -> dict[int, tuple[str, ...]]:
     """Return the roles of each trial that has any, by number."""
-    shipping, recommended = summary.shipping, (summary.recommended,)
+    of_recommended = recommended_role(summary)
     players = (
-        (SHIPS if len(shipping) == 1 else BLENDED, shipping),
-        (RECOMMENDED, () if shipping == recommended else recommended),
+        (SHIPS if len(summary.shipping) == 1 else BLENDED, summary.shipping),
+        (RECOMMENDED, (summary.recommended,) if of_recommended == RECOMMENDED else ()),
         (BASELINE, (summary.verdict.baseline,)),
         (CHALLENGER, (summary.verdict.challenger,)),
         (FRONT, summary.pareto),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from autoloss.core.lazy import make_lazy
 
 if TYPE_CHECKING:
-    from autoloss.search.confirming import confirmed, items_text, trusted
+    from autoloss.search.confirming import confirmed, items_text, trusted, verdict_by_tests
     from autoloss.search.evidence import Evidence, StudySnapshot
     from autoloss.search.finish import summarise
     from autoloss.search.folders import earlier_looks, look_sentence
@@ -48,6 +48,7 @@ __all__ = [
     "space_names",
     "summarise",
     "trusted",
+    "verdict_by_tests",
 ]
 
 make_lazy(__name__)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from autoloss.core.task import Task
 from autoloss.readout import Items
-from autoloss.records import Coverage, Verdict
+from autoloss.records import Coverage, PairOptimism, Verdict
 from autoloss.search.evidence import StudySnapshot
 from autoloss.verdict.confirm import Shipped, confirm, unopposed
 from autoloss.verdict.coverage import shortfall
@@ -42,28 +42,59 @@ def confirmed(
     Shape:
         log_probs twice (M, C).
     """
-    judged = study.judged(items, paired)
-    primary = judged.primary
+    verdict = verdict_by_tests(
+        study, choice, log_probs, items, paired=paired, where=_where(study, items)
+    )
     if not choice.is_opposed:
-        return unopposed(choice.baseline.number, items.n_rows, primary=primary)
-    parts = [
+        return verdict
+    return trusted(verdict, study, choice, log_probs[1], items, coverage)
+
+
+def verdict_by_tests(
+    study: StudySnapshot,
+    choice: Choice,
+    log_probs: tuple[Tensor, Tensor],
+    items: Items,
+    *,
+    paired: Mapping[str, PairedTest] | None = None,
+    optimism: PairOptimism | None = None,
+    where: str = "",
+) -> Verdict:
+    """Return the verdict by the tests alone.
+
+    Args:
+        study: The study.
+        choice: Challenger and tuned cross-entropy.
+        log_probs: Predictions of the two.
+        items: The items of the rows.
+        paired: The comparisons of metrics by paired trainings.
+        optimism: How much the selection flatters the challenger on these rows.
+        where: The rows in words; by default the test rows.
+
+    Shape:
+        log_probs twice (M, C).
+    """
+    judged = study.judged(items, paired)
+    if not choice.is_opposed:
+        return unopposed(choice.baseline.number, items.n_rows, primary=judged.primary)
+    challenger, baseline = (
         Shipped(one.number, one.label, own.numpy())
         for one, own in zip((choice.challenger, choice.baseline), log_probs, strict=True)
-    ]
+    )
     verdict = confirm(
-        parts[0],
-        parts[1],
+        challenger,
+        baseline,
         items.labels.numpy(),
         metric=judged.metric,
         beside=judged.beside,
-        primary=primary,
+        primary=judged.primary,
         class_counts=study.class_counts.numpy(),
         clusters=items.cluster_numbers,
-        where=_where(study, items),
+        optimism=optimism,
+        where=where,
         seed=study.seed,
     )
-    verdict = replace(verdict, n_test=items.n_rows)
-    return trusted(verdict, study, choice, log_probs[1], items, coverage)
+    return replace(verdict, n_test=items.n_rows)
 
 
 def trusted(

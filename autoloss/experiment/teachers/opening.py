@@ -11,7 +11,7 @@ from torch import nn
 
 from autoloss.core.errors import InputError
 from autoloss.core.option import full_path, full_source
-from autoloss.core.own_code import module_of, named_in
+from autoloss.core.own_code import check_unchanged, module_of, named_in
 from autoloss.data.exchange import is_frame
 from autoloss.data.messages import one_line
 from autoloss.experiment.teachers.boosted import boosting
@@ -67,7 +67,7 @@ def _from_path(text: str, *, trust_pickle: bool, sha256: str) -> TeacherSource:
     place, _, name = text.rpartition(":")
     if place.endswith(".py"):
         module, origin = module_of(place, argument="teacher")
-        _check_same(origin.sha256, sha256, place)
+        check_unchanged(place, origin.sha256, sha256, study="the study")
         found = named_in(module, name, place=place, argument="teacher")
         is_made = isinstance(found, Classifier | Estimator | nn.Module)
         return _from_object(found if is_made else _called(found, text), name, origin.sha256)
@@ -75,7 +75,7 @@ def _from_path(text: str, *, trust_pickle: bool, sha256: str) -> TeacherSource:
     if not path.is_file():
         return of_predictor(load(path))
     found_hash = hashlib.sha256(path.read_bytes()).hexdigest()
-    _check_same(found_hash, sha256, text)
+    check_unchanged(text, found_hash, sha256, study="the study")
     if path.suffix.lower() not in _PICKLES:
         return of_predictions(path, sha256=found_hash)
     if not trust_pickle:
@@ -119,12 +119,3 @@ def _unpickled(path: Path) -> Any:
             f"{path} must be a file of joblib or pickle that opens here, but it gave"
             f" {type(error).__name__}: {one_line(error)}."
         ) from error
-
-
-def _check_same(found: str, wanted: str, place: str) -> None:
-    """Refuse a file that has changed since its study began."""
-    if wanted and found != wanted:
-        raise InputError(
-            f"{place} must be as it was when the study began, but it has changed: search with it"
-            " under another name."
-        )

@@ -9,7 +9,7 @@ from typing import Any
 
 from autoloss.records import Summary
 from autoloss.report.figures._draw import ACCENT, INK, line, pen
-from autoloss.report.roles import BASELINE, CHALLENGER, RECOMMENDED, SHIPS
+from autoloss.report.roles import BASELINE, CHALLENGER, recommended_role
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,7 @@ def model_lines(
         dash = "dash" if role == CHALLENGER else "solid"
         drawn = pen(ACCENT, 2.4, dash) if is_chosen else pen(INK, 1.8, dash)
         figure = figures.get(role, "")
-        chosen = SHIPS if summary.shipping == (summary.recommended,) else RECOMMENDED
-        name = f"{role} ({chosen})" if is_chosen else role
+        name = f"{role} ({recommended_role(summary)})" if is_chosen else role
         traces.append(line(x, y, drawn))
         key.append((f"{name}, {figure}" if figure else name, drawn))
     return ModelLines(tuple(traces), tuple(key))
