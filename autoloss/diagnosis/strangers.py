@@ -12,6 +12,7 @@ from autoloss.diagnosis.labelled import LEAST_ROWS, LabelledPredictions
 from autoloss.metrics.stranger_figures import (
     TEMPERATURES,
     Pair,
+    cluster_weights,
     distance_pair,
     estimate,
     score_with_intervals,
@@ -89,10 +90,8 @@ def _weights(
 ) -> Pair:
     """Return the weights of the rows and of `DRAWS` bootstrap samples, the rows' own first."""
     own = predictions.row_weights.numpy()
-    drawn = random.multinomial(len(own), np.full(len(own), 1 / len(own)), size=DRAWS)
-    strange = random.multinomial(n_strange, np.full(n_strange, 1 / n_strange), size=DRAWS)
-    ones = np.ones((1, n_strange))
-    return np.vstack([own[None], own * drawn]), np.vstack([ones, strange.astype(np.float64)])
+    known, strange = (cluster_weights(np.arange(n), random, DRAWS) for n in (len(own), n_strange))
+    return own * known, strange
 
 
 def _curve(
