@@ -1,6 +1,6 @@
 # Everything runs in .venv, which the first target that needs it installs with pip.
 .DEFAULT_GOAL := install
-.PHONY: install demo test speed gpu check fix help
+.PHONY: install demo test test-faults speed gpu check fix help
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -23,6 +23,10 @@ demo: $(INSTALLED)  ## Search a loss for the handwritten digits of scikit-learn 
 
 test: $(INSTALLED)  ## Run all tests but the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+FAULTS ?= 1
+test-faults: $(INSTALLED)  ## Try every fault as often as in reports/reliability (times FAULTS), and count what is found
+	OMP_NUM_THREADS=1 FAULTS=$(FAULTS) FAULTS_OUT=$(or $(OUT),reports/reliability/faults.json) $(BIN)/python -m pytest -m faults -n auto --dist loadfile
 
 speed: $(INSTALLED)  ## Measure the figures of reports/speed (four hours; DATA=DIR has the data sets)
 	@test -d "$(DATA)" || { echo "DATA must be the folder of the data sets: make speed DATA=DIR"; exit 2; }
@@ -52,4 +56,4 @@ fix: $(INSTALLED)  ## Repair style and format where that is mechanical
 	$(BIN)/ruff format .
 
 help:  ## List what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

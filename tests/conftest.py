@@ -10,6 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.faults.counts import SCALE
 from tests.spaces import SMALL, TWO_BASES
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -41,6 +42,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         lacking["browser"] = "needs a headless browser"
     for item in items:
         for name, reason in lacking.items():
+            if name == "slow" and SCALE in os.environ and item.get_closest_marker("faults"):
+                continue
             if item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=reason))
 
