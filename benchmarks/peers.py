@@ -91,6 +91,9 @@ SETS = (
     Set("phoneme", "class"),
     Set("mammography", "class"),
     Set("wine_quality", "quality"),
+    Set("pima", "class"),
+    Set("vehicle", "Class"),
+    Set("german_credit", "class"),
     Set("crowdsourced_mapping", "class", part="train"),
 )
 
