@@ -355,7 +355,8 @@ def test_a_plan_trains_and_writes_nothing(small: Path, tmp_path: Path) -> None:
     [
         ({"trials": 0}, "trials must be at least 1"),
         ({"trials": -5}, "trials must be at least 1"),
-        ({"time_limit": 0.0}, "time_limit must be more than 0"),
+        ({"time_limit": 0.0}, "time_limit must be a number of seconds above 0"),
+        ({"time_limit": "20s"}, "time_limit must be a number of seconds above 0, but got"),
         ({"device": "gpu"}, "device must be auto, cpu, cuda"),
         ({"device": "cuda:99"}, "device must be one that this machine has"),
         ({"metric": "errror"}, "error"),

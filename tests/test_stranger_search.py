@@ -8,14 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
+from torch import nn
 
 import autoloss
 from autoloss.core.errors import InputError
+from autoloss.data.fingerprint import source_digest
 from autoloss.inference.strangers import OodScore
 from autoloss.records import PersonalChoice
 from autoloss.report import render_html, render_markdown, summary_from_json, summary_json
 from autoloss.tracking.content import stranger_figures, stranger_points
+from autoloss.verdict.rules import rules_found, select_trial
 from tests.spaces import SMALL
 
 CHANCE = np.random.default_rng(0)
@@ -102,6 +106,20 @@ def test_a_figure_of_strangers_is_an_objective_and_stands_with_every_trial(found
     assert len({trial.metrics["ood_auroc"] for trial in found.summary.trials}) > 2
 
 
+def test_select_ships_the_trial_of_the_best_figure_of_strangers(place, found) -> None:
+    trials = found.summary.trials
+    by = {one.number: one.metrics["ood_auroc"] for one in trials}
+    chosen = select_trial(found.summary, "ood_auroc")
+    assert chosen.metrics["ood_auroc"] == max(by.values())
+    fewest = select_trial(found.summary, "ood_fpr95").metrics["ood_fpr95"]
+    assert fewest == min(one.metrics["ood_fpr95"] for one in trials)
+    sentence = "The highest ood auroc on the strangers that choose and the validation rows."
+    assert rules_found(found.summary)["ood_auroc"] == (chosen.number, sentence)
+    plain = replace(found.summary, trials=tuple(replace(one, metrics={}) for one in trials))
+    with pytest.raises(InputError, match="known rule, but got by='ood_auroc'"):
+        select_trial(plain, "ood_auroc")
+
+
 def test_mlflow_gets_the_figures_of_strangers_of_finalists_and_of_what_ships(found) -> None:
     summary = found.summary
     figures = stranger_figures(summary)
@@ -140,6 +158,8 @@ def test_an_interrupted_search_goes_on_with_its_strangers(place, found, monkeypa
             search(place, name="later", lock=True, ood=STRANGE)
     with pytest.raises(InputError, match="ood must be given to go on"):
         autoloss.resume("later", out=place, data=FAMILIAR)
+    with pytest.raises(InputError, match="ood, a table, must be as it was when the study"):
+        autoloss.resume("later", out=place, data=FAMILIAR, ood=STRANGE.assign(a=0.0))
     again = autoloss.resume("later", out=place, data=FAMILIAR, ood=STRANGE)
     one, other = again.summary.strangers, found.summary.strangers
     assert one.ships.name == other.ships.name
@@ -193,3 +213,38 @@ def test_a_loop_of_ones_own_tells_the_figure_of_strangers(place) -> None:
 def test_scores_have_a_text_that_is_read_again() -> None:
     for text in ("energy", "energy@10", "max_probability@0.25"):
         assert str(OodScore.of(text)) == text
+
+
+def test_inputs_without_labels_are_strangers_of_tensors(place) -> None:
+    inputs, labels = torch.randn(200, 3), torch.arange(200) % 2
+    inputs[:, 0] += 2.0 * labels
+    far = torch.full((60, 3), 5.0)
+    given = {"model": two_classes, "space": place / "judged.toml", "trials": 4, "lock": True}
+    options = {**given, "out": place, "track": "off", "workers": 1}
+    bare = autoloss.search((inputs, labels), ood=far, name="bare", **options)
+    pair = autoloss.search((inputs, labels), ood=(far, torch.zeros(60)), name="pair", **options)
+    assert bare.summary.strangers == pair.summary.strangers
+    assert bare.summary.strangers.source == "a data set"
+    assert bare.summary.strangers.chose == 30
+
+
+def two_classes(example, n_outputs: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, n_outputs))
+
+
+def test_a_digest_is_of_contents(tmp_path: Path) -> None:
+    file, folder = tmp_path / "a.csv", tmp_path / "pictures"
+    (folder / "one").mkdir(parents=True)
+    file.write_text("a\n1\n", encoding="utf-8")
+    (folder / "one" / "x.png").write_bytes(b"x")
+    frame = pd.DataFrame({"a": [1, 2]})
+    sources = (file, folder, frame)
+    before = [source_digest(one) for one in sources]
+    assert len({*before}) == 3
+    assert [source_digest(str(one)) for one in sources[:2]] == before[:2]
+    assert source_digest(frame.copy()) == before[2]
+    file.write_text("a\n2\n", encoding="utf-8")
+    (folder / "one" / "x.png").rename(folder / "one" / "y.png")
+    changed = [source_digest(one) for one in (file, folder, frame[::-1])]
+    assert all(now != then for now, then in zip(changed, before, strict=True))
+    assert source_digest("sklearn:digits") == source_digest(torch.ones(2)) == ""

@@ -25,6 +25,7 @@ from autoloss.experiment.time_plan import (
 from autoloss.experiment.workload import (
     AFTER,
     AFTER_EACH_ROW,
+    STRANGER_SECONDS,
     after_seconds,
     prediction_seconds,
     reference_seconds,
@@ -260,12 +261,14 @@ def test_predictions_are_timed_for_the_number_of_locked_rows() -> None:
     frame = pd.DataFrame({"x": np.arange(3000.0) % 7, "y": np.arange(3000) % 2})
     network = NetworkConfig(width=64)
 
-    def seconds(n_test: int | None) -> float:
+    def seconds(n_test: int | None, strangers: int = 0) -> float:
         test = None if n_test is None else frame.iloc[:n_test]
         data = prepare(frame, DataOptions(target="y", test=test))
         networks = networks_for([data.encoding.schema], data.task.n_outputs, network)
-        return prediction_seconds(data, networks[0])
+        return prediction_seconds(data, networks[0], strangers)
 
     assert seconds(None) == 0.0
     few, many = seconds(30), seconds(3000)
     assert 10.0 < many / few < 1000.0
+    # Strangers are predicted, and their scores compared.
+    assert seconds(None, 8000) > 8000 * STRANGER_SECONDS

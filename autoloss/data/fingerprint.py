@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,28 @@ def fingerprint(tables: Iterable[tuple[pd.DataFrame, NDArray[np.uint64]]]) -> st
         digest.update("\x1f".join(str(name) for name in frame.columns).encode())
         digest.update(str(len(frame)).encode())
         digest.update(hashes.astype("<u8").tobytes())
+    return digest.hexdigest()
+
+
+def source_digest(source: object) -> str:
+    """Return the sha256 of a file, of the files of a folder, or of a DataFrame; empty for others.
+
+    Args:
+        source: A path, a DataFrame of pandas, or something else that a program holds.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    if isinstance(source, pd.DataFrame):
+        return fingerprint([(source, row_hashes(source))])
+    if not isinstance(source, str | Path) or not (path := Path(source)).exists():
+        return ""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+            with file.open("rb") as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()
 
 

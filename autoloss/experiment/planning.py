@@ -65,6 +65,8 @@ def plan(request: Request) -> Plan:
         workers=begun.staffing.count,
         refit=wants_refit(begun.request.refit, data),
         teacher=begun.teacher,
+        code_length=begun.request.code_length,
+        strangers=begun.strangers,
     )
     timetable = timed.timetable
     budget = plan_families(space.bases, timetable.plan.trials, space.targets)

@@ -8,6 +8,9 @@ from dataclasses import Field, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
+from torch import Tensor
+
 from autoloss.core.errors import InputError
 from autoloss.core.option import (
     Writing,
@@ -276,9 +279,11 @@ def _several(value: Any) -> Any:
 
 
 def _table(table: Source | None, name: str) -> Source | None:
-    """Return a table as a path or as a DataFrame of pandas."""
+    """Return a table as a path or as a DataFrame of pandas; inputs alone as ``(inputs,)``."""
     if is_frame(table):
         return as_pandas(table, name=name)
+    if name == "ood" and isinstance(table, Tensor | np.ndarray | Mapping):
+        return (table,)
     if table is not None and not isinstance(table, str | Path) and not is_given(table):
         raise not_a_table(table, name=name)
     return table

@@ -67,7 +67,7 @@ def resume(
                 device = find_device(request.device)
                 staffed(whole, device, crew, progress)
                 data, teacher = read_again(opened, whole, model=network)
-                strangers = StrangerRows.read(whole, data, opened.space)
+                strangers = StrangerRows.read(whole, data, opened.space, origin=origin)
             search_again = OpenSearch(
                 opened,
                 data,

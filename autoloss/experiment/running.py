@@ -153,6 +153,7 @@ def make_session(opened: OpenSearch) -> SearchSession:
         refit=wants_refit(opened.request.refit, data),
         teacher=opened.teacher,
         code_length=opened.request.code_length,
+        strangers=opened.strangers,
     )
     opened.progress.detailed(timed.together.text)
     divisions, plan = timed.divisions, timed.timetable.plan

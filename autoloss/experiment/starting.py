@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import get_args
 
@@ -198,6 +199,7 @@ def _new_study(begun: Start) -> Study:
             "options": written.to_dict(),
             **begun.network.origin,
             **begun.knowledge.origin,
+            **({} if begun.strangers is None else begun.strangers.origin),
         },
         **begun.knowledge.for_study(
             data.task, can_mix=begun.network.can_mix, of_inputs=data.kind.provides
@@ -241,6 +243,8 @@ def _check_seed(seed: int) -> None:
 
 def _checked_limit(seconds: float | None) -> float | None:
     """Return a time limit in seconds, which must be positive."""
-    if seconds is not None and not seconds > 0:
-        raise InputError(f"time_limit must be more than 0 seconds, but got time_limit={seconds}.")
-    return seconds
+    if seconds is None or (isinstance(seconds, Real) and seconds > 0):
+        return seconds
+    raise InputError(
+        f"time_limit must be a number of seconds above 0, but got time_limit={seconds!r}."
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -13,10 +14,13 @@ from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError
 from autoloss.core.option import path_of
+from autoloss.core.own_code import check_unchanged
 from autoloss.data import StudyData
 from autoloss.data.encoding import Inputs, RowReader
+from autoloss.data.fingerprint import source_digest
 from autoloss.data.input_kinds import kind_of_encoding
 from autoloss.data.messages import plural
+from autoloss.data.tensors.given import is_given
 from autoloss.experiment.request import Request
 from autoloss.inference.strangers import check_strangers
 from autoloss.records.strangers import PREFIX
@@ -24,7 +28,8 @@ from autoloss.search import Space
 
 LEAST, MOST = 40, 8192
 """The fewest strangers, and those that are used at most."""
-_IN_MEMORY = "a table"
+OOD = "ood"
+_NEW: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +42,7 @@ class StrangerRows:
         choosing: The rows that choose.
         locked: The rows that nothing reads before the verdict.
         clusters: The cluster of each row of the source: its group, or itself.
+        sha256: Hash of the file, the folder or the DataFrame; empty where it has none.
 
     Shape:
         choosing and locked ``(M / 2,)``, clusters ``(rows of the source,)``.
@@ -47,19 +53,32 @@ class StrangerRows:
     choosing: NDArray[np.int64]
     locked: NDArray[np.int64]
     clusters: NDArray[np.int64]
+    sha256: str = ""
+
+    def __len__(self) -> int:
+        """Return the number of strangers that are used."""
+        return len(self.choosing) + len(self.locked)
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Return the study's record of the rows, as JSON values."""
+        return {OOD: {"sha256": self.sha256}}
 
     @classmethod
-    def read(cls, request: Request, data: StudyData, space: Space) -> Self | None:
+    def read(
+        cls, request: Request, data: StudyData, space: Space, *, origin: Mapping[str, Any] = _NEW
+    ) -> Self | None:
         """Return the strangers of a request; None if it has none.
 
         Args:
             request: The request.
             data: The data, whose columns the strangers must have.
             space: The space; a figure of strangers among its objectives needs strangers.
+            origin: The records of the study that goes on; none for a new one.
 
         Raises:
-            InputError: The strangers are too few or lack a column, or the rows of the data have
-                several labels or are sequences.
+            InputError: The strangers are too few or lack a column, or are others than at the start
+                of the study, or the rows of the data have several labels or are sequences.
         """
         if request.ood is None:
             named = [name for name in space.objectives if name.startswith(PREFIX)]
@@ -70,8 +89,12 @@ class StrangerRows:
                 )
             return None
         check_strangers(data.task, subject="ood")
-        label = path_of(request.ood) or _IN_MEMORY
-        every = cls(request.ood, label, *(np.zeros(0, np.int64) for _ in range(3)))
+        in_memory = "a data set" if is_given(request.ood) else "a table"
+        label = path_of(request.ood) or in_memory
+        sha256, known = source_digest(request.ood), origin.get(OOD, {}).get("sha256")
+        check_unchanged(f"ood, {label},", sha256, known, study="the study")
+        none = np.zeros(0, np.int64)
+        every = cls(request.ood, label, none, none, none, sha256)
         n_rows = sum(len(frame) for frame in every.frames(data.kind.reader([data.encoding])))
         if n_rows < LEAST:
             raise InputError(
@@ -100,7 +123,7 @@ class StrangerRows:
 
     def groups(self, data: StudyData, column: str | None, n_rows: int) -> NDArray[np.int64]:
         """Return the group of each row, its number without a column of groups."""
-        if column is not None:
+        if column is not None and not is_given(self.source):
             table, _ = data.kind.reader([data.encoding]).labelled(self.source)
             if column in table.frame.columns:
                 cells = table.frame[column].astype(str)

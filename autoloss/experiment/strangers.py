@@ -25,11 +25,10 @@ from autoloss.metrics.stranger_figures import (
     distance_pair,
     estimate,
     mean_detection,
-    plain_weights,
     score_with_intervals,
     spread_places,
 )
-from autoloss.metrics.strangers import OF_TEMPERATURE
+from autoloss.metrics.strangers import OF_TEMPERATURE, auroc
 from autoloss.records.strangers import (
     FinalistStrangers,
     SearchStrangers,
@@ -106,7 +105,7 @@ class StrangerJudge:
     def area(self, weights: Weights, score: OodScore, *, locked: bool) -> float:
         """Return the area under the ROC curve, the mean over the trainings."""
         pairs = self.pairs(weights, score, locked=locked)
-        return float(mean_detection(pairs, plain_weights(pairs)).auroc[0])
+        return float(np.mean([auroc(*pair) for pair in pairs]))
 
     def choose(self, weights: Weights, *, tempered: bool) -> OodScore:
         """Return the score with the largest area on the strangers that choose.

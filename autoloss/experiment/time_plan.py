@@ -85,7 +85,7 @@ class Workload:
         refit_size: Length of an epoch of the training on all rows.
         decay: Share of the schedule, at its end, in which the learning rate falls to zero.
         racing: Whether trials race without a limit too.
-        predicted: Seconds of a training's predictions for the locked rows; 0 without such rows.
+        predicted: Seconds of a training's predictions for locked rows and strangers; 0 for none.
         taught: Seconds that a teacher learns for the divisions of the search; 0 for none.
     """
 

@@ -13,6 +13,7 @@ from autoloss.data import Fold, StudyData
 from autoloss.executors import Crew
 from autoloss.experiment.fewer_rows import fitting_rows
 from autoloss.experiment.rounds import round_size
+from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.experiment.time_plan import Workload
 from autoloss.experiment.timetable import Timetable
@@ -67,6 +68,7 @@ def make_timetable(
     refit: bool = False,
     teacher: Teacher | None = None,
     code_length: bool = False,
+    strangers: StrangerRows | None = None,
 ) -> PlannedTime:
     """Plan the time of a search, its rows, and the number of candidates that train together.
 
@@ -86,7 +88,9 @@ def make_timetable(
         refit: Whether the user wants the model that ships to be trained again on all rows.
         teacher: The teacher of the rows; None for none.
         code_length: Whether both losses are trained on growing parts of the rows at the end.
+        strangers: Rows that belong to no class; None for none.
     """
+    n_strangers = 0 if strangers is None else len(strangers)
     crowding = clock.crowding if crowding is None else crowding
     after = crowding * after_seconds(data)
     reference = crowding * reference_seconds(data, space.protocol, clock.limit)
@@ -111,7 +115,7 @@ def make_timetable(
             costs=costs,
             refit=refit,
             growing=code_length,
-            predicted=prediction_seconds(data, divisions.jobs[0].network),
+            predicted=prediction_seconds(data, divisions.jobs[0].network, n_strangers),
             taught=0.0 if teacher is None else teacher.seconds(folds[0]),
         )
         return divisions, chosen, workload

@@ -21,6 +21,8 @@ from autoloss.training.estimate import EpochCosts, epoch_share
 AFTER, AFTER_EACH_ROW = 2.5, 2e-4
 """Seconds of verdict, report and tracking: a constant, and a share for each row of the verdict, or
 for each of its labels."""
+STRANGER_SECONDS = 2e-5
+"""Seconds that the scores of a training take for each stranger."""
 TIMED_ROWS, TIMED_SECONDS = 256, 0.03
 """Rows whose predictions are timed first, and seconds from which a timing tells enough."""
 REFERENCE_SHARE = 0.05
@@ -57,7 +59,7 @@ def workload_of(
         costs: The seconds of an epoch.
         refit: Whether the model that ships is trained again on all rows, if there is time.
         growing: Whether both losses are trained on growing parts of the rows, if there is time.
-        predicted: Seconds of a training's predictions for the locked rows.
+        predicted: Seconds of a training's predictions for locked rows and strangers.
         taught: Seconds that a teacher learns for a division of the search.
     """
     n_rows = data.summary.n_train + data.summary.n_valid
@@ -94,17 +96,19 @@ def workload_of(
     )
 
 
-def prediction_seconds(data: StudyData, network: Network) -> float:
-    """Return the seconds that the model of a training takes for the locked rows; 0 without any.
+def prediction_seconds(data: StudyData, network: Network, strangers: int = 0) -> float:
+    """Return the seconds that a training takes for locked rows and strangers; 0 without any.
 
     Validation rows of the first fold are predicted in their place.
 
     Args:
         data: The data.
         network: The network of the first division.
+        strangers: The number of strangers, whose scores are compared with those of known rows.
     """
     inputs = data.valid.inputs
-    if data.locked is None or not len(inputs):
+    to_predict = data.summary.n_test + strangers
+    if not to_predict or not len(inputs):
         return 0.0
     weights = network.initial(torch.Generator().manual_seed(0))
 
@@ -120,7 +124,7 @@ def prediction_seconds(data: StudyData, network: Network) -> float:
     while found < TIMED_SECONDS and n < len(inputs):
         n = min(4 * n, len(inputs))
         found = seconds(n)
-    return found / n * data.summary.n_test
+    return found / n * to_predict + STRANGER_SECONDS * strangers
 
 
 def after_seconds(data: StudyData) -> float:

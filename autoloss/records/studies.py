@@ -20,7 +20,7 @@ from autoloss.records.insights import (
 )
 from autoloss.records.labels import LabelInsights
 from autoloss.records.reliability import Reliability, Tails
-from autoloss.records.strangers import SearchStrangers
+from autoloss.records.strangers import SearchStrangers, ood_names
 from autoloss.records.tags import TagInsights
 from autoloss.records.trials import Edge, TrialRecord
 from autoloss.records.verdicts import (
@@ -191,9 +191,20 @@ class Summary(Shown):
         return Card(f"Study {self.name!r}, {len(self.trials)} trials", pairs)
 
     def is_lower_better(self, metric: str) -> bool | None:
-        """Return the direction of the study's metric or of a metric of one's own, else None."""
-        own = {one.name: one.lower_is_better for one in self.own_metrics}
-        return {**own, self.metric: self.lower_is_better}.get(metric)
+        """Return the direction of a metric, None for a metric that no trial is compared by.
+
+        Args:
+            metric: The study's metric, a metric of the user's own, or a figure of strangers.
+        """
+        known = {name: not higher for name, higher in self.stranger_figures.items()}
+        known |= {one.name: one.lower_is_better for one in self.own_metrics}
+        return {**known, self.metric: self.lower_is_better}.get(metric)
+
+    @property
+    def stranger_figures(self) -> dict[str, bool]:
+        """Return the figures of strangers that trials have, and whether higher is better."""
+        found = {name for trial in self.trials for name in trial.metrics}
+        return {name: higher for name, higher in ood_names().items() if name in found}
 
     def trial(self, number: int) -> TrialRecord:
         """Return the trial of that number."""

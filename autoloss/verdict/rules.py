@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from autoloss.core.errors import InputError, closest
 from autoloss.records import REFINED_LOG_LOSS
+from autoloss.records.strangers import PREFIX
 from autoloss.verdict.baseline import comparable
 
 if TYPE_CHECKING:
@@ -56,13 +57,16 @@ def rule_sentence(summary: Summary, by: str | int) -> str:
             f"{closest(str(by), known)}{_listed(by, known)}"
         )
     extreme = "lowest" if lower else "highest"
-    return f"The {extreme} {str(by).replace('_', ' ')} on the validation rows."
+    rows = "validation rows"
+    if str(by).startswith(PREFIX):
+        rows = "strangers that choose and the validation rows"
+    return f"The {extreme} {str(by).replace('_', ' ')} on the {rows}."
 
 
 def _names(summary: Summary) -> tuple[str, ...]:
-    """Return the rules, the study's metric and the user's own metrics."""
+    """Return the rules, the study's metric, the user's own, and the figures of strangers."""
     own = (one.name for one in summary.own_metrics)
-    return tuple(dict.fromkeys([*RULES, summary.metric, *own]))
+    return tuple(dict.fromkeys([*RULES, summary.metric, *own, *summary.stranger_figures]))
 
 
 def _listed(by: str | int, known: Iterable[str]) -> str:
@@ -74,8 +78,8 @@ def _listed(by: str | int, known: Iterable[str]) -> str:
 def rules_found(summary: Summary) -> dict[str, tuple[int, str]]:
     """Return by name of each rule the number of its trial and its sentence.
 
-    The study's metric and the user's own metrics are rules too. Rules without a figure in this
-    study are left out.
+    The study's metric, the user's own metrics and the figures of strangers are rules too. Rules
+    without a figure in this study are left out.
     """
     found = {}
     for by in _names(summary):
@@ -89,8 +93,8 @@ def select_trial(summary: Summary, by: str | int) -> TrialRecord:
 
     Args:
         summary: The study.
-        by: A key of `RULES`, the study's metric or a metric of one's own (its best value), or a
-            trial's number.
+        by: A key of `RULES`; the study's metric, a metric of the user's own or a figure of
+            strangers (its best value); or a trial's number.
 
     Raises:
         InputError: If there is no such rule or trial, or no trial has the rule's metric.

@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from autoloss.metrics.strangers import (
     OF_TEMPERATURE,
     ClassDistance,
+    auroc,
     detection,
     energy,
     entropy,
@@ -106,3 +107,10 @@ def test_the_figures_equal_those_of_scikit_learn(rounded: bool) -> None:
         refused, caught, _ = roc_curve(labels, scores, sample_weight=own, drop_intermediate=False)
         expected = 1 - caught[refused <= 0.05 + 1e-9].max()
         assert found.false_acceptance[draw] == pytest.approx(expected)
+
+
+def test_the_area_by_ranks_equals_that_of_scikit_learn_with_ties() -> None:
+    random = np.random.default_rng(3)
+    known, strange = (random.integers(0, 9, n).astype(float) for n in (50, 31))
+    labels = np.r_[np.zeros(50), np.ones(31)]
+    assert auroc(known, strange) == pytest.approx(roc_auc_score(labels, np.r_[known, strange]))
