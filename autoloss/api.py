@@ -151,7 +151,8 @@ def search(
             ``"likelier"``, ``"f1"``, or a number of labels for each row.
         teacher: A teacher, whose probabilities for the training rows are targets; it joins the
             targets as ``"distillation"``. ``"boosting"`` (scikit-learn's gradient boosting,
-            trained here, which teaches no row that it has seen), the folder of a study or a model,
+            trained here, which teaches no row that it has seen), ``"self"`` (the best trials of
+            this search teach those that follow, likewise), the folder of a study or a model,
             a `Classifier`, a fitted estimator with ``predict_proba`` on the columns of `data`, a
             `torch.nn.Module` that returns logits, a file or DataFrame of predictions, or
             ``"FILE.py:NAME"`` of one of these or of a function that returns it. The file is run.

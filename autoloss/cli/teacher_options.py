@@ -12,8 +12,9 @@ Teacher = Annotated[
     str | None,
     typer.Option(
         metavar="TEACHER",
-        help="A teacher, whose probabilities are training targets: boosting (trained here), a "
-        "model's folder, a file of probabilities or logits by row or id, or FILE.py:NAME.",
+        help="A teacher, whose probabilities are training targets: boosting (trained here), self "
+        "(the best trials so far), a model's folder, a file of probabilities or "
+        "logits by row or id, or FILE.py:NAME.",
         rich_help_panel=DATA,
     ),
 ]

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from autoloss.core.ragged import Labels, Ragged
 from autoloss.core.task import Task
 from autoloss.data.divide import Piece
 from autoloss.data.folds import Encoder
@@ -19,7 +20,13 @@ from autoloss.data.growing import growing_divisions
 from autoloss.data.hints import as_hinted
 from autoloss.data.input_kinds import InputKind, kind_of_encoding
 from autoloss.data.parts import Fold, LockedPart, Part
-from autoloss.data.resample import Division, RowPool, covering_divisions, fresh_divisions
+from autoloss.data.resample import (
+    Division,
+    RowPool,
+    covering_divisions,
+    fresh_divisions,
+    outer_divisions,
+)
 from autoloss.data.split import Rows, cut
 from autoloss.records import DataSummary, Resampling
 
@@ -206,6 +213,36 @@ class StudyData:
             folds.append(replace(fold, test=test))
         return tuple(folds)
 
+    def check_crossed(self, fold: Fold, parts: int, *, seed: int) -> None:
+        """Check that the training rows of a division can be dealt; see `crossed`.
+
+        Raises:
+            InputError: There are too few groups or rows.
+        """
+        self._crossing(fold, parts, seed)
+
+    def crossed(self, fold: Fold, parts: int, *, seed: int) -> tuple[Fold, ...]:
+        """Deal the training rows of a division, and return a division of the others for each part.
+
+        The part is the test part. A quarter of the others are validation rows. Rows of a group
+        stay together, and time does not count.
+
+        Args:
+            fold: The division; its training rows are rows of the data.
+            parts: How many; fewer where there are fewer groups.
+            seed: Seed of deal and divisions.
+
+        Raises:
+            InputError: A division cannot be learnt from.
+        """
+        return tuple(self._fold(division) for division in self._crossing(fold, parts, seed))
+
+    def _crossing(self, fold: Fold, parts: int, seed: int) -> tuple[Division, ...]:
+        pool = self._divisions.pool
+        rows = np.sort(fold.train.rows.cpu().numpy())
+        within = RowPool(rows, pool.codes, pool.groups)
+        return outer_divisions(within, folds=parts, repeats=1, seed=seed, is_given=False)
+
     def training_part(self, encoding: Any) -> Part:
         """Return all rows that train or are divided into training and validation rows.
 
@@ -279,6 +316,22 @@ class StudyData:
         self._encoder.check_like(encoding, self.encoding)
         every = np.arange(len(main.table.frame))
         return self._encoder.inputs(Piece("train", main, every), encoding)
+
+    def by_row(self, values: Tensor) -> Labels:
+        """Return values of all rows by row; of sequences those of all tokens, by sequence.
+
+        Shape:
+            values ``(rows, ...)``, of sequences ``(tokens, ...)``.
+        """
+        if self.task.kind != "sequence":
+            return values
+        return Ragged(values, self.read_by(self.encoding).lengths)
+
+    @property
+    def n_items(self) -> int:
+        """Return the number of rows of the data, of sequences that of their tokens."""
+        is_sequence = self.task.kind == "sequence"
+        return len(self.read_by(self.encoding).codes) if is_sequence else len(self.table)
 
     def plain(self, rows: Tensor) -> Any:
         """Return some rows of the data as a program of the user's own has them.

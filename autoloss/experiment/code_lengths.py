@@ -140,7 +140,7 @@ def _trained(
     """Train both losses on the rows before a block; few rows get more epochs."""
     ends, training = session.clock.ends, session.study.space.training
     times = max(1.0, STEPS * SMALLEST_BATCH / len(fold.train))
-    divisions = make_divisions(session, [fold]).trained(
+    divisions = make_divisions(session, [fold], trials).trained(
         replace(
             training,
             max_epochs=round(times * training.max_epochs),

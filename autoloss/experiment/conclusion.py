@@ -25,6 +25,7 @@ from autoloss.experiment.refit import refit
 from autoloss.experiment.replication import Selection, replicate
 from autoloss.experiment.session import SearchSession
 from autoloss.experiment.strangers import judge_strangers, with_locked
+from autoloss.experiment.teaching import spare_teacher
 from autoloss.records import Coverage, Disagreements, Summary
 from autoloss.report import write_report
 from autoloss.search import SearchResult, summarise
@@ -44,6 +45,7 @@ def conclude(session: SearchSession, boosting: Ahead[Boosted | None]) -> SearchR
         boosting: The reference of a verdict out of fold.
     """
     study, data = session.study, session.opened.data
+    spare_teacher(session)
     session.begin_final()
     selection = _selected(session)
     if session.clock.limit is not None:

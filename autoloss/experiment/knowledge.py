@@ -200,6 +200,7 @@ class ClassKnowledge:
                 *of_inputs,
                 *(["teacher_logits"] if self.teacher is not None else ()),
             ),
+            "late": self.late,
         }
 
     @property
@@ -207,6 +208,12 @@ class ClassKnowledge:
         """Return the study's record of the teacher's file, as JSON values; empty for none."""
         sha256 = "" if self.teacher is None else self.teacher.sha256
         return {TEACHER: {"sha256": sha256}} if sha256 else {}
+
+    @property
+    def late(self) -> tuple[str, ...]:
+        """Return the targets whose trials come after those of all others."""
+        is_late = self.teacher is not None and self.teacher.is_late
+        return ("distillation",) if is_late else ()
 
     def teacher_of(self, data: StudyData, seed: int) -> Teacher | None:
         """Return the teacher of the rows of the data, or None without a teacher.

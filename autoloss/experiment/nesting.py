@@ -159,8 +159,8 @@ def _searched(
     rows = study.space.protocol.rows
     if rows != "auto":
         folds = session.opened.data.with_fewer_rows(folds, rows, seed=study.seed)
-    divisions = make_divisions(session, folds)
     trials = [study.trial(record.number) for record in records]
+    divisions = make_divisions(session, folds, trials)
     trained = session.train(divisions, trials)
     found = []
     for i, (job, fold) in enumerate(zip(divisions.jobs, folds, strict=True)):

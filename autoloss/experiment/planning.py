@@ -53,7 +53,8 @@ def plan(request: Request) -> Plan:
             model=begun.network.model,
         )
 
-    budget = plan_families(space.bases, trials, space.targets)
+    late = begun.knowledge.late
+    budget = plan_families(space.bases, trials, space.targets, late=late)
     timed = make_timetable(
         data,
         divide,
@@ -69,7 +70,7 @@ def plan(request: Request) -> Plan:
         strangers=begun.strangers,
     )
     timetable = timed.timetable
-    budget = plan_families(space.bases, timetable.plan.trials, space.targets)
+    budget = plan_families(space.bases, timetable.plan.trials, space.targets, late=late)
     rows = rows_text(data, timed.rows)
     taught = "" if begun.teacher is None else begun.teacher.note
     found = make_plan(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from autoloss.core.errors import AutolossError
 from autoloss.experiment.rounds import at_once, even_part, quota_left
 from autoloss.experiment.session import SearchSession, TrainedTrial
+from autoloss.experiment.teaching import must_teach, teach
 from autoloss.experiment.time_plan import FEWEST_TRIALS, LEAST_FINALISTS
 from autoloss.losses import LossSpec
 from autoloss.records import REFINED_LOG_LOSS, CurvePoint, mean_curve
@@ -78,7 +79,12 @@ class RacingSearch:
 
     def run(self) -> None:
         """Ask, train and tell until the trials or the time are spent."""
-        while (wanted := self._wanted()) and (trials := self.session.study.ask(wanted)):
+        session = self.session
+        while wanted := self._wanted():
+            if must_teach(session):
+                wanted = self._wanted() if teach(session) else 0
+            if not wanted or not (trials := session.study.ask(wanted)):
+                break
             self._train(_Wave(trials))
 
     def _train(self, wave: _Wave) -> None:

@@ -15,7 +15,12 @@ import torch
 from autoloss.data import Fold, StudyData
 from autoloss.experiment.finals import refit_members
 from autoloss.experiment.held_out import HeldOutFinalists
-from autoloss.experiment.replication import Selection, fresh_seeds, make_divisions
+from autoloss.experiment.replication import (
+    Selection,
+    fresh_seeds,
+    make_divisions,
+    needs_teacher,
+)
 from autoloss.experiment.session import SearchSession
 from autoloss.inference.classifier import Classifier
 from autoloss.models import networks_for
@@ -89,7 +94,7 @@ def refit(
     is_limited = session.clock.limit is not None
     before = _rows_before(session, selection)
     for count, trials in [*sizes, *some] if is_limited else sizes:
-        reason = _against(session, seconds(count, trials))
+        reason = _against(session, seconds(count, trials)) or _untaught(session, numbers)
         if not reason and not is_limited and asked is None:
             reason = _too_much(count * sum(lasting) * n_rows, before)
         if not reason:
@@ -140,7 +145,8 @@ def trained_again(
     """
     training, best = session.study.space.training, selection.replication.epochs
     count = len(folds)
-    divisions = make_divisions(session, folds)
+    trials_again = [session.study.trial(number) for number in numbers]
+    divisions = make_divisions(session, folds, trials_again)
     members, trained = list(model.members), 0
     for place in _by_weight(model, len(numbers))[:trials]:
         number = numbers[place]
@@ -231,12 +237,16 @@ def lasting_epochs(best: Sequence[int]) -> int:
 
 
 def _against(session: SearchSession, seconds: float) -> str:
-    """Return why there is no refit, or an empty string."""
+    """Return that there is no time, or an empty string."""
     left = session.clock.left
-    if left is not None and seconds > left:
-        return "the time limit had no room for it"
+    return "the time limit had no room for it" if left is not None and seconds > left else ""
+
+
+def _untaught(session: SearchSession, numbers: Sequence[int]) -> str:
+    """Return why the teacher of some trials cannot teach all rows, or an empty string."""
     teacher, data = session.opened.teacher, session.opened.data
-    if teacher is None:
+    taught = (needs_teacher(session.study.trial(number)) for number in numbers)
+    if teacher is None or not any(taught):
         return ""
     if data.has_given_file:
         return "the teacher does not know the validation file"

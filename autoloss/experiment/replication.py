@@ -24,7 +24,7 @@ from autoloss.losses import ClassFacts
 from autoloss.metrics import Scores
 from autoloss.readout import Items
 from autoloss.records import Coverage, Finalist
-from autoloss.search import Scorer, Study, StudySnapshot
+from autoloss.search import Scorer, Study, StudySnapshot, Trial
 from autoloss.training.divisions import Divisions, Trained, joined_costs
 from autoloss.verdict.baseline import default_cross_entropy, is_plain_cross_entropy
 from autoloss.verdict.finalists import FinalistChoice
@@ -119,12 +119,13 @@ def replicate(
     """
     study = session.study
     folds = session.final_folds()
-    divisions = make_divisions(session, folds)
     records = {record.number: record for record in study.trials}
     numbers = [one.number for one in picked]
+    trials = [study.trial(number) for number in numbers]
+    divisions = make_divisions(session, folds, trials)
     trained = session.train(
         divisions,
-        [study.trial(number) for number in numbers],
+        trials,
         seeds=fresh_seeds(study.seed, len(folds)),
         epochs={n: epoch for n in numbers if (epoch := epochs_of(records[n])) is not None},
         at_once=True,
@@ -212,9 +213,18 @@ def is_cut(trained: Iterable[Trained]) -> bool:
     return any(outcome.report.state == "stopped" for one in trained for outcome in one.outcomes)
 
 
-def make_divisions(session: SearchSession, folds: Sequence[Fold]) -> Divisions:
-    """Make further divisions of a search's rows on its device."""
+def make_divisions(
+    session: SearchSession, folds: Sequence[Fold], trials: Sequence[Trial]
+) -> Divisions:
+    """Make further divisions of a search's rows on its device.
+
+    Args:
+        session: The search.
+        folds: The divisions.
+        trials: The trials that train on them; a teacher learns only for those that need it.
+    """
     study, opened = session.study, session.opened
+    is_taught = any(map(needs_teacher, trials))
     return divisions_of(
         folds,
         opened.data,
@@ -222,9 +232,14 @@ def make_divisions(session: SearchSession, folds: Sequence[Fold]) -> Divisions:
         device=session.divisions.jobs[0].device,
         seed=study.seed,
         facts=study.facts,
-        teacher=opened.teacher,
+        teacher=opened.teacher if is_taught else None,
         model=opened.model,
     )
+
+
+def needs_teacher(trial: Trial) -> bool:
+    """Return whether a trial learns from a teacher."""
+    return "teacher_logits" in trial.spec.needs
 
 
 def fresh_seeds(seed: int, count: int) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoloss.experiment.session import SearchSession, TrainedTrial
+from autoloss.experiment.teaching import must_teach, teach
 from autoloss.search import Study, Trial
 
 ROUNDS, MOST_ROUNDS = 4, 32
@@ -40,6 +41,8 @@ def _wanted(session: SearchSession) -> int:
     depend on the machine.
     """
     study, most = session.study, at_once(session)
+    if must_teach(session):
+        teach(session)
     if (left := quota_left(study)) <= 0:
         return round_size(study.budget)
     count = even_part(left, most)
@@ -49,9 +52,13 @@ def _wanted(session: SearchSession) -> int:
 
 
 def quota_left(study: Study) -> int:
-    """Return how many trials of the quotas have not been asked; negative after the quotas."""
-    planned = len(study.plan.first) + len(study.plan.then)
-    return planned - (study.budget - study.left)
+    """Return how many trials of the quotas have not been asked; negative after the quotas.
+
+    Until all trials have been asked that late trials wait for, it is the number of these alone.
+    """
+    asked, plan = study.budget - study.left, study.plan
+    planned = plan.early if asked < plan.early else len(plan.first) + len(plan.then)
+    return planned - asked
 
 
 def round_size(budget: int) -> int:

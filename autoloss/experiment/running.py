@@ -28,6 +28,7 @@ from autoloss.experiment.refit import wants_refit
 from autoloss.experiment.request import Request
 from autoloss.experiment.rounds import search_in_rounds
 from autoloss.experiment.session import SearchSession
+from autoloss.experiment.teaching import let_teach
 from autoloss.experiment.timing import make_timetable
 from autoloss.inference.loading import read_model
 from autoloss.losses.own import files_of, has_objects
@@ -164,7 +165,14 @@ def make_session(opened: OpenSearch) -> SearchSession:
         study.limit(trials=plan.trials, epochs=plan.epochs)
         divisions = divisions.trained(study.space.training)
     together = timed.together.candidates
-    session = SearchSession(opened, divisions, timed.timetable, together=together)
+    session = SearchSession(
+        opened,
+        divisions,
+        timed.timetable,
+        together=together,
+        divide=lambda: divide(timed.folds).trained(study.space.training),
+    )
+    let_teach(session)
     if text := rows_text(data, timed.rows):
         session.note(text)
     if opened.teacher is not None and opened.teacher.note:

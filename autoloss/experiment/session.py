@@ -56,6 +56,7 @@ class SearchSession:
         divisions: The divisions on which trials are compared.
         timetable: The plan of the time.
         together: Candidates to train together.
+        divide: Makes the same divisions again, with a teacher that has learnt since.
 
     Attributes:
         standing: The trials that ended, and the progress that is shown.
@@ -67,12 +68,20 @@ class SearchSession:
     """
 
     def __init__(
-        self, opened: OpenSearch, divisions: Divisions, timetable: Timetable, *, together: int
+        self,
+        opened: OpenSearch,
+        divisions: Divisions,
+        timetable: Timetable,
+        *,
+        together: int,
+        divide: Callable[[], Divisions],
     ) -> None:
         study = opened.study
         self.opened = opened
         self.divisions = divisions
         self.timetable = timetable
+        self._divide = divide
+        self._is_teaching = False
         self.finals: Finals = timetable.plan.finals
         self.notes: list[str] = []
         self.strangers = StrangerTrials(opened.strangers, opened.data, study.space.objectives)
@@ -139,7 +148,7 @@ class SearchSession:
             TrainingError: All candidates diverged.
         """
         strategy(self)
-        while self._has_waited_for_lost():
+        while self.await_others():
             strategy(self)
         self._note_what_was_cut()
         if self.tally.has_learnt:
@@ -154,7 +163,7 @@ class SearchSession:
             "lower lr in the space, and look for columns with extreme numbers."
         )
 
-    def _has_waited_for_lost(self) -> bool:
+    def await_others(self) -> bool:
         """Wait for the trials of other processes; return whether some were lost with theirs.
 
         Without the time to train them again, trials are not awaited.
@@ -218,6 +227,28 @@ class SearchSession:
             Trained.of([outcomes[place] for place in range(i, len(candidates), count)])
             for i in range(count)
         ]
+
+    def train_teachers(
+        self, divisions: Divisions, trials: Sequence[Trial], seeds: Sequence[int]
+    ) -> list[Trained]:
+        """Train trials as teachers, whose epochs tell nothing of the search's pace."""
+        is_searching = self.standing.phase == "search"
+        self._is_teaching = True
+        try:
+            return self.train(
+                divisions,
+                trials,
+                seeds=seeds,
+                deadline=self.timetable.deadline(0) if is_searching else None,
+                at_once=True,
+            )
+        finally:
+            self._is_teaching = False
+
+    def begin_late(self) -> None:
+        """Let the study's teacher learn, and give its logits to the trials that follow."""
+        self.divisions = self._divide()
+        self.timetable.has_taught()
 
     def candidates(
         self,
@@ -354,7 +385,8 @@ class SearchSession:
             load_ahead()
             for begin in self.waiting if self.clock.limit is None else ():
                 begin()
-        self.timetable.saw(report)
+        if not self._is_teaching:
+            self.timetable.saw(report)
         self.standing.show(report.best_log_loss)
 
 

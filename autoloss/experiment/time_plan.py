@@ -86,7 +86,9 @@ class Workload:
         decay: Share of the schedule, at its end, in which the learning rate falls to zero.
         racing: Whether trials race without a limit too.
         predicted: Seconds of a training's predictions for locked rows and strangers; 0 for none.
-        taught: Seconds that a teacher learns for the divisions of the search; 0 for none.
+        taught: Seconds that a teacher learns by itself for a division of the search; 0 for none.
+        teachers: Trainings of trials that teach a division; 0 for none.
+        teacher_size: Length of an epoch of such a training.
     """
 
     trials: int
@@ -107,6 +109,8 @@ class Workload:
     racing: bool = False
     predicted: float = 0.0
     taught: float = 0.0
+    teachers: int = 0
+    teacher_size: float = 0.0
 
     def population_seconds(self, trainings: float, *, epochs: int, size: float = 1.0) -> float:
         """Return the seconds of trainings in as few populations as possible."""
@@ -153,17 +157,26 @@ class Workload:
         outer = finals.outer_trials * finals.repeats * self.outer_folds
         again = self.population_seconds(finals.trainings, epochs=epochs, size=self.final_size)
         again += self.population_seconds(outer, epochs=epochs, size=self.outer_size)
-        again += finals.judged * self.predicted + self.teaching_seconds(finals)
+        again += finals.judged * self.predicted + self.teaching_seconds(finals, epochs)
         if finals.growing:
             again += self.population_seconds(GROWING, epochs=epochs, size=self.final_size)
         return again + (self._least_refit_seconds(finals, epochs) if finals.refit else 0.0)
 
-    def teaching_seconds(self, finals: Finals) -> float:
+    def taught_seconds(self, epochs: int) -> float:
+        """Return the seconds that a teacher learns for a division of the search."""
+        each = self.population_seconds(self.teachers, epochs=epochs, size=self.teacher_size)
+        return self.taught + each
+
+    def first_teaching_seconds(self, epochs: int) -> float:
+        """Return the seconds that the study's own trials learn to teach the search's divisions."""
+        return self.divisions * self.taught_seconds(epochs) if self.teachers else 0.0
+
+    def teaching_seconds(self, finals: Finals, epochs: int) -> float:
         """Return the seconds that a teacher learns for the divisions of final trainings."""
         of_finals = finals.replicates * self.final_size
         of_outer = finals.repeats * self.outer_folds * self.outer_size if finals.repeats else 0.0
         of_refit = self.refit_size if finals.refit else 0.0
-        return self.taught * (of_finals + of_outer + of_refit)
+        return self.taught_seconds(epochs) * (of_finals + of_outer + of_refit)
 
     def _least_refit_seconds(self, finals: Finals, epochs: int) -> float:
         """Return the seconds of the smallest training on all rows, of a blend of a few trials."""
@@ -285,7 +298,8 @@ class Workload:
 
         def cost(repeats: int, each: int) -> float:
             trainings = repeats * each * self.outer_folds
-            taught = self.taught * repeats * self.outer_folds * self.outer_size
+            folds = repeats * self.outer_folds
+            taught = self.taught_seconds(epochs) * folds * self.outer_size
             return taught + self.population_seconds(trainings, epochs=epochs, size=self.outer_size)
 
         for repeats in range(finals.repeats, 0, -1):

@@ -70,6 +70,8 @@ class Timetable:
         self.reference = reference
         self.after = after + reference
         self.started = clock.elapsed
+        # Seconds that the study's own trials will take to teach, until they have.
+        self.teaching = 0.0
         self.plan = self._planned() if before is None else self._again(*before)
         self.forecast = Forecast(
             EpochCosts(workload.once, workload.each),
@@ -83,12 +85,16 @@ class Timetable:
         self._mark = time.monotonic()
 
     def _planned(self) -> TimePlan:
-        left = self.clock.left
+        left, work = self.clock.left, self.asked
+        self.teaching = work.first_teaching_seconds(work.epochs)
         if left is None:
-            return self.asked.whole()
-        plan = self.asked.within(left - self.after)
+            return work.whole()
+        plan = work.within(left - self.after - self.teaching)
+        if self.teaching and plan.epochs < work.epochs:
+            self.teaching = work.first_teaching_seconds(plan.epochs)
+            plan = work.within(left - self.after - self.teaching)
         limit = self.clock.limit or 0.0
-        needed = self.clock.elapsed + self.after + plan.seconds
+        needed = self.clock.elapsed + self.after + self.teaching + plan.seconds
         if needed > HOPELESS * limit + GRACE:
             raise InputError(
                 f"A time limit must leave time for {plan.trials} trials of one epoch and their "
@@ -100,11 +106,12 @@ class Timetable:
     def _again(self, trials: int, epochs: int) -> TimePlan:
         """Return the plan of a resumed study, which keeps its trials and epochs."""
         left, work = self.clock.left, self.asked
+        self.teaching = work.first_teaching_seconds(epochs)
         finals = work.bounded(work.finals, trials=trials)
         at = work.rungs(epochs) if work.racing or left is not None else ()
         searching = work.search_seconds(trials, epochs, at)
         if left is not None:
-            time_left = left - self.after - searching
+            time_left = left - self.after - self.teaching - searching
             finals = work.finals_within(time_left, trials=trials, epochs=epochs)
         seconds = searching + work.final_seconds(finals, epochs)
         return TimePlan(trials, epochs, finals, seconds, at)
@@ -127,7 +134,9 @@ class Timetable:
         """Return the time limit that lets the whole plan run; None where none is set."""
         if self.clock.limit is None:
             return None
-        return self.started + self.after + (1.0 + SLACK) * self._now.whole().seconds
+        work = self._now
+        seconds = work.whole().seconds + work.first_teaching_seconds(work.epochs)
+        return self.started + self.after + (1.0 + SLACK) * seconds
 
     def allowed(self, dropped: tuple[str, ...]) -> str:
         """Describe the work that fits into the limit; empty without a limit.
@@ -155,7 +164,7 @@ class Timetable:
         self.forecast.plan("search", trials * work.divisions, share=share)
         self.forecast.plan("final", finals.trainings, size=work.final_size)
         self.forecast.plan("outer", outer, size=work.outer_size)
-        taught = work.teaching_seconds(finals)
+        taught = self.teaching + work.teaching_seconds(finals, plan.epochs)
         self.forecast.after = self.after + finals.judged * work.predicted + taught
 
     def keep_time(self, *, ended: int, finalists: int | None = None) -> None:
@@ -177,7 +186,7 @@ class Timetable:
             finals = work.bounded(work.finals, trials=ended)
             if finalists is not None:
                 finals = replace(finals, more=finalists - finals.finalists)
-        self.clock.reserved = self.after + work.final_seconds(finals, plan.epochs)
+        self.clock.reserved = self.after + self.teaching + work.final_seconds(finals, plan.epochs)
 
     def fitting(self, at_most: int) -> int:
         """Return how many trials can train to their end before the search must end."""
@@ -269,7 +278,16 @@ class Timetable:
         Args:
             share: Its rows relative to those of a final training.
         """
-        return self.asked.taught * share * self.asked.final_size
+        work = self._now
+        return work.taught_seconds(self.plan.epochs) * share * work.final_size
+
+    def has_taught(self) -> None:
+        """Note that the study's own trials have taught."""
+        self.teaching = 0.0
+
+    def leave_teacher(self) -> None:
+        """Plan the rest without a teacher, because no training needs it."""
+        self.asked = replace(self.asked, taught=0.0, teachers=0)
 
     def outer(self, finals: Finals, *, trials: int) -> Finals:
         """Return the repeats and trials of the outer folds that fit into the time.

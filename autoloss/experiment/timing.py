@@ -42,12 +42,14 @@ class PlannedTime:
         timetable: The plan.
         together: The candidates that train together.
         divisions: The divisions on which trials are compared.
+        folds: Their rows.
         rows: The most training rows of each; 0 for all.
     """
 
     timetable: Timetable
     together: Together
     divisions: Divisions
+    folds: tuple[Fold, ...]
     rows: int
 
 
@@ -95,8 +97,10 @@ def make_timetable(
     after = crowding * after_seconds(data)
     reference = crowding * reference_seconds(data, space.protocol, clock.limit)
 
-    def timed(rows: int) -> tuple[Divisions, Together, Workload]:
-        folds = data.with_fewer_rows(data.folds, rows, seed=seed)
+    def folds_of(rows: int) -> tuple[Fold, ...]:
+        return data.with_fewer_rows(data.folds, rows, seed=seed)
+
+    def timed(folds: tuple[Fold, ...]) -> tuple[Divisions, Together, Workload]:
         divisions = divide(folds)
         fixed = len(budget.first) + len(budget.then)
         at_most = max(round_size(trials), fixed) * len(divisions)
@@ -117,18 +121,22 @@ def make_timetable(
             growing=code_length,
             predicted=prediction_seconds(data, divisions.jobs[0].network, n_strangers),
             taught=0.0 if teacher is None else teacher.seconds(folds[0]),
+            teachers=0 if teacher is None else teacher.trainings,
+            teacher_share=0.0 if teacher is None else teacher.share,
         )
         return divisions, chosen, workload
 
     asked = space.protocol.rows
     rows = 0 if asked == "auto" else asked
-    divisions, chosen, workload = timed(rows)
+    folds = folds_of(rows)
+    divisions, chosen, workload = timed(folds)
     if asked == "auto" and clock.left is not None:
         rows = fitting_rows(workload, clock.left - after - reference, len(data.train))
         if rows:
-            divisions, chosen, workload = timed(rows)
+            folds = folds_of(rows)
+            divisions, chosen, workload = timed(folds)
     timetable = Timetable(workload, clock, after=after, reference=reference, before=before)
-    return PlannedTime(timetable, chosen, divisions, rows)
+    return PlannedTime(timetable, chosen, divisions, folds, rows)
 
 
 def _measured(

@@ -44,6 +44,8 @@ def workload_of(
     growing: bool = False,
     predicted: float = 0.0,
     taught: float = 0.0,
+    teachers: int = 0,
+    teacher_share: float = 0.0,
 ) -> Workload:
     """Return the workload of a search, with the cost of each part.
 
@@ -60,13 +62,16 @@ def workload_of(
         refit: Whether the model that ships is trained again on all rows, if there is time.
         growing: Whether both losses are trained on growing parts of the rows, if there is time.
         predicted: Seconds of a training's predictions for locked rows and strangers.
-        taught: Seconds that a teacher learns for a division of the search.
+        taught: Seconds that a teacher learns by itself for a division of the search.
+        teachers: Trainings of trials that teach a division.
+        teacher_share: Share of the division's training rows that each of them learns from.
     """
     n_rows = data.summary.n_train + data.summary.n_valid
     is_covered = data.resampling.verdict == "out_of_fold"
     final_share = 1 - 1 / protocol.outer_folds if is_covered else 0.75
     repeats = protocol.outer_repeats if data.resampling.outer else 0
     folds = data.resampling.outer // repeats if repeats else 0
+    taught_rows = teacher_share * sum(len(job.train) for job in divisions.jobs) / len(divisions)
     return Workload(
         trials=trials,
         epochs=epochs,
@@ -93,6 +98,8 @@ def workload_of(
         racing=protocol.racing,
         predicted=predicted,
         taught=taught,
+        teachers=teachers,
+        teacher_size=epoch_share(round(taught_rows), divisions) if teachers else 0.0,
     )
 
 

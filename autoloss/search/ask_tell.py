@@ -95,6 +95,15 @@ class AskTell:
         self._session.compare_on(rows)
         self._take_up(self._session)
 
+    def teach_by(self, numbers: Sequence[int]) -> tuple[int, ...]:
+        """Fix the trials that teach the late trials; see `StudySession.teach_by`."""
+        return self._session.teach_by(numbers)
+
+    @property
+    def teachers(self) -> tuple[int, ...] | None:
+        """Return the trials that teach the late trials; None if they are not fixed yet."""
+        return self._session.teachers
+
     def fit_finalists(self, finalists: int) -> None:
         """Plan for fewer finalists than requested."""
         fewer = min(finalists, self.space.protocol.finalists)

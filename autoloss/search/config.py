@@ -50,6 +50,7 @@ class StudyConfig:
         class_similarity: The user's class similarity, a row for each class, or None.
         cost_matrix: Cost of each decision (column) for each true class (row), or None.
         sampling: Share of each class's rows that the search trains on; None for all rows.
+        late: Targets whose trials come after the quotas of all others.
         losses: Names of the user's own losses, each with the file that declares it, or None if it
             was given as an object.
         origin: The caller's record: the command and its options.
@@ -76,6 +77,7 @@ class StudyConfig:
     class_similarity: tuple[tuple[float, ...], ...] | None = None
     cost_matrix: tuple[tuple[float, ...], ...] | None = None
     sampling: tuple[float, ...] | None = None
+    late: tuple[str, ...] = ()
     losses: dict[str, Origin | None] = field(default_factory=dict)
     origin: dict[str, Any] = field(default_factory=dict)
     created: float = field(default_factory=time.time)
@@ -112,6 +114,7 @@ class StudyConfig:
                 "class_similarity": as_rows(values.get("class_similarity")),
                 "cost_matrix": as_rows(values.get("cost_matrix")),
                 "sampling": as_tuple(values.get("sampling")),
+                "late": tuple(values.get("late", ())),
                 **{
                     key: {name: one and Origin(**one) for name, one in values.get(key, {}).items()}
                     for key in ("losses", "metrics")

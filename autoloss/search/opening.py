@@ -68,6 +68,7 @@ def new_config(
     cost_matrix: Sequence[Sequence[float]] | None,
     sampling: Sequence[float] | None,
     provides: Collection[str],
+    late: Sequence[str],
     losses: Losses | None,
     metrics: Metrics | None,
 ) -> tuple[StudyConfig, Metric, OwnMetrics]:
@@ -92,7 +93,7 @@ def new_config(
     space.check_trainable(own, known)
     if seed < 0:
         raise InputError(f"seed must be at least 0, but got seed={seed}.")
-    plan_families(space.bases, trials, space.targets)
+    plan_families(space.bases, trials, space.targets, late=late)
     config = StudyConfig(
         name=name,
         task=task,
@@ -114,6 +115,7 @@ def new_config(
         class_similarity=as_rows(class_similarity),
         cost_matrix=resolved.costs,
         sampling=as_tuple(sampling),
+        late=tuple(late),
     )
     space.for_classes(config.facts).check_provided(provided)
     return config, resolved, own_metrics

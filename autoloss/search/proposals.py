@@ -66,7 +66,12 @@ def propose(
         forced = _forced(arm, space, is_default=is_default)
         if not is_default:
             forced |= suggester.shared_nuisance(plan.turn(slot))
-        return _of_forced(slot, forced, space, plan, suggester, origin=origin)
+        found = _of_forced(slot, forced, space, plan, suggester, origin=origin)
+        if plan.is_early(slot) and found.params.get("target") in plan.late:
+            suggester.turn_down()
+            forced["target"] = "none"
+            found = _of_forced(slot, forced, space, plan, suggester, origin=origin)
+        return found
     if probe is not None and not must_be_cross_entropy(counts, probe.family):
         return _of_forced(slot, _probed(probe, space), space, plan, suggester, origin="sampler")
     drawn = suggester.draw(slot, {})

@@ -59,6 +59,7 @@ class FamilyPlan:
         quota: Trials of each family before the sampler may neglect it.
         first: Arms of the first trials: the literature's setting of every family.
         then: Arms of the next trials, until every family has its quota.
+        late: Targets that no trial has before those of all other arms have ended.
     """
 
     families: tuple[str, ...]
@@ -66,6 +67,12 @@ class FamilyPlan:
     quota: int
     first: tuple[Arm, ...]
     then: tuple[Arm, ...]
+    late: tuple[str, ...] = ()
+
+    @property
+    def early(self) -> int:
+        """Return the number of trials before the first that may have a late target."""
+        return len(self.first) + sum(arm.target not in self.late for arm in self.then)
 
     def arm(self, slot: int) -> Arm | None:
         """Return the arm of a slot; None if the sampler chooses."""
@@ -74,8 +81,9 @@ class FamilyPlan:
 
     def turn(self, slot: int) -> int:
         """Return how many trials of the slot's arm come before it among those after the first."""
-        before = self.then[: slot - len(self.first)]
-        return before.count(self.then[slot - len(self.first)])
+        before, arm = self.then[: slot - len(self.first)], self.then[slot - len(self.first)]
+        # The first trial of a late arm, with the literature's setting, stands among these.
+        return before.count(arm) - (arm.target in self.late)
 
     def may_probe(self, slot: int) -> bool:
         """Return whether the trial of this slot may be a probe of a grown range.
@@ -86,10 +94,23 @@ class FamilyPlan:
 
     def is_first(self, slot: int) -> bool:
         """Return whether the trial of this slot has the literature's setting."""
-        return slot < len(self.first)
+        if slot < len(self.first):
+            return True
+        arm = self.arm(slot)
+        return arm is not None and arm.target in self.late and self.turn(slot) < 0
+
+    def is_early(self, slot: int) -> bool:
+        """Return whether the trial of this slot must not have a late target."""
+        return slot < self.early
 
 
-def plan_families(bases: Sequence[str], trials: int, targets: Sequence[str] = ()) -> FamilyPlan:
+def plan_families(
+    bases: Sequence[str],
+    trials: int,
+    targets: Sequence[str] = (),
+    *,
+    late: Sequence[str] = (),
+) -> FamilyPlan:
     """Share a budget among families.
 
     Cross-entropy with each further target of the space, such as distillation or mixup, has the
@@ -106,6 +127,8 @@ def plan_families(bases: Sequence[str], trials: int, targets: Sequence[str] = ()
             searched.
         trials: The budget.
         targets: Targets of the space.
+        late: Targets whose trials come last, because something is made of all trials before: a
+            study that teaches itself makes its teacher.
 
     Returns:
         The plan; its arms are at most `trials`.
@@ -136,13 +159,16 @@ def plan_families(bases: Sequence[str], trials: int, targets: Sequence[str] = ()
     )
     arms, quota = sharing[:count], _quota(count, trials)
     families = tuple(arm.family for arm in arms if arm.role != "target")
+    smoothed = min(quota, _most_smoothed(families, len(arms), quota, trials))
+    last = [arm for arm in arms if arm.target in late]
+    arms = [arm for arm in arms if arm not in last]
     first = list(dict.fromkeys([PLAIN, SMOOTHED, Arm(BRIER), *arms]))
     then: list[Arm] = []
-    smoothed = min(quota, _most_smoothed(families, len(arms), quota, trials))
     for turn in range(1, quota):
         then += arms
         if turn < smoothed:
             then.append(SMOOTHED)
+    then += quota * last
     first = first[:trials]
     return FamilyPlan(
         families=families,
@@ -150,6 +176,7 @@ def plan_families(bases: Sequence[str], trials: int, targets: Sequence[str] = ()
         quota=quota,
         first=tuple(first),
         then=tuple(then[: trials - len(first)]),
+        late=tuple(late),
     )
 
 

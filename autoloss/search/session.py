@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from optuna.trial import FrozenTrial, TrialState
@@ -16,7 +16,7 @@ from autoloss.search.edges import edges
 from autoloss.search.examples import ExampleFiles
 from autoloss.search.lease import Heartbeat, Lease, is_abandoned, lease_key
 from autoloss.search.opening import Opened, directions, stored_space
-from autoloss.search.quota import plan_families
+from autoloss.search.quota import FamilyPlan, plan_families
 from autoloss.search.scoring import Scorer
 from autoloss.search.slots import Slots
 from autoloss.search.telling import Teller
@@ -26,6 +26,8 @@ LIMITED = "limited"
 """The key of the trials and epochs that fit into a time limit."""
 NUMBERS, ROWS = "numbers", "rows"
 """The keys of the embedding of numbers and of the rows of the search, if the search chose them."""
+TEACHERS = "teachers"
+"""The key of the numbers of the trials that teach the late trials."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class StudySession:
         whole = stored_space(config)
         self.opened = opened
         self.space = whole.for_classes(config.facts)
-        self.plan = plan_families(self.space.bases, config.trials, self.space.targets)
+        self.plan = self._planned(config.trials)
         self.asked_epochs = self.space.training.max_epochs
         self.limited: tuple[int, int] | None = None
         self.examples = ExampleFiles(opened.folder)
@@ -122,8 +124,34 @@ class StudySession:
         self.limited = trials, epochs
         training = replace(self.space.training, max_epochs=epochs)
         self.space = replace(self.space, training=training)
-        self.plan = plan_families(self.space.bases, trials, self.space.targets)
+        self.plan = self._planned(trials)
         self._asker = replace(self._asker, space=self.space, plan=self.plan)
+
+    def _planned(self, trials: int) -> FamilyPlan:
+        space = self.space
+        return plan_families(space.bases, trials, space.targets, late=self.opened.config.late)
+
+    def teach_by(self, numbers: Sequence[int]) -> tuple[int, ...]:
+        """Fix the trials that teach the late trials, also for processes that resume the study.
+
+        Args:
+            numbers: Their numbers.
+
+        Returns:
+            Their numbers, or those that another process has fixed before.
+        """
+        with self._lock:
+            if self.teachers is None:
+                self.opened.ledger.set_attribute(TEACHERS, list(numbers))
+            found = self.teachers
+        assert found is not None
+        return found
+
+    @property
+    def teachers(self) -> tuple[int, ...] | None:
+        """Return the trials that teach the late trials; None if they are not fixed yet."""
+        found = self.opened.ledger.attributes().get(TEACHERS)
+        return None if found is None else tuple(found)
 
     def ask(self, n: int) -> list[FrozenTrial]:
         """Return at most `n` trials, written as running under the lease of this process."""

@@ -67,6 +67,8 @@ class Study(AskTell):
             ``"teacher_logits"``, ``"norms"``), ``"mixup"``, ``"cutmix"``,
             ``"cosine head"``,
             ``"unbiased head"``.
+        late: Targets whose trials come after the quotas of all others: ``("distillation",)`` if
+            your loop makes the teacher from the study's trials before.
         losses: Losses of your own that join the space: made with `autoloss.losses.declare`, or
             paths of Python files that declare some; one or several.
         metrics: Metrics of your own, by name, or ``"FILE.py:NAME"``: functions of probabilities
@@ -110,6 +112,7 @@ class Study(AskTell):
         cost_matrix: Sequence[Sequence[float]] | None = None,
         sampling: Sequence[float] | None = None,
         provides: Collection[str] = (),
+        late: Sequence[str] = (),
         losses: Losses | None = None,
         metrics: Metrics | None = None,
         fingerprint: str = "",
@@ -133,6 +136,7 @@ class Study(AskTell):
             cost_matrix=cost_matrix,
             sampling=sampling,
             provides=provides,
+            late=late,
             losses=losses,
             metrics=metrics,
         )

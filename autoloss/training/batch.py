@@ -40,7 +40,7 @@ class Batch:
         - targets: ``(G, B)``; of positions ``(G, B, T)``; of several yes and no ``(G, B, L)``
         - weights, mask: ``(G, B)``, or the shape of the items
         - rows: ``(G, B)``
-        - teacher: ``(G, B, C)``
+        - teacher: ``(G, B, C)``; of positions ``(G, B, T, C)``
         - lengths: ``(G, rows of a mini-batch)``
     """
 
@@ -59,9 +59,9 @@ class Batch:
         if len(parts) == 1:
             return parts[0]
 
-        def stacked(name: str) -> Tensor | None:
+        def stacked(name: str, axis: int = -1) -> Tensor | None:
             found = [getattr(part, name) for part in parts]
-            return None if found[0] is None else joined_orders(found, axis=-1)
+            return None if found[0] is None else joined_orders(found, axis=axis)
 
         sizes = [size for part in parts for size in part.sizes or ()]
         return cls(
@@ -70,7 +70,7 @@ class Batch:
             weights=stacked("weights"),
             mask=_joined_masks(parts),
             rows=stacked("rows"),
-            teacher=stacked("teacher"),
+            teacher=stacked("teacher", axis=-2),
             sizes=tuple(sizes) or None,
             lengths=stacked("lengths"),
         )

@@ -55,7 +55,7 @@ class Divisions:
         device: torch.device,
         seed: int,
         facts: ClassFacts | None = None,
-        teacher: Callable[[Fold], Tensor] | None = None,
+        teacher: Callable[[Fold], Tensor | None] | None = None,
         negatives: float = 0,
         model: OwnModel | None = None,
         augment: AugmentConfig = NO_AUGMENT,
@@ -71,7 +71,7 @@ class Divisions:
             seed: Seed of the folds of the read-outs.
             facts: Facts on the classes besides their counts; None for none.
             teacher: Returns the logits of a teacher for the training rows of a division,
-                ``(N, C)``; None for no teacher.
+                ``(N, C)``, or None while it has none; None for no teacher.
             negatives: Negatives to train on for each positive; 0 for all.
             model: A network of the user's own in the place of the built-in one.
             augment: How pictures are changed in training.

@@ -37,7 +37,7 @@ class Job:
 
     Shape:
         - folds: ``(N,)``
-        - teacher: ``(N, C)``
+        - teacher: ``(N, C)``; of the tokens of sequences ``(T, C)``
     """
 
     network: Network
@@ -76,14 +76,16 @@ class Job:
             config: The training configuration.
             device: The device.
             dtype: Type of the weights.
-            teacher: Logits of a teacher, a row for each training row.
+            teacher: Logits of a teacher, a row for each training row, or for each token.
 
         Raises:
             InputError: The teacher has another number of rows, or logits that are not finite.
         """
-        if teacher is not None and (len(teacher) != len(train) or not teacher.isfinite().all()):
+        own = train.targets.values if isinstance(train.targets, Ragged) else train
+        if teacher is not None and (len(teacher) != len(own) or not teacher.isfinite().all()):
+            noun = "training rows" if own is train else "tokens that train"
             raise InputError(
-                f"teacher must have finite logits for each of {len(train)} training rows, but got "
+                f"teacher must have finite logits for each of {len(own)} {noun}, but got "
                 f"{tuple(teacher.shape)=}, {int((~teacher.isfinite()).sum())} of them not finite."
             )
         return cls(
@@ -100,8 +102,7 @@ class Job:
 
     def batch(self, rows: Tensor) -> Batch:
         """Return the training examples of one step, ``(G, B)``."""
-        batch = self.train.batch(rows)
-        return batch if self.teacher is None else replace(batch, teacher=self.teacher[rows])
+        return self.train.batch(rows, self.teacher)
 
     def encoded(self, part: Part) -> EncodedRows | EncodedTokens:
         """Return further rows with the same encoding, on the device."""

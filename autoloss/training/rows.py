@@ -97,15 +97,17 @@ class EncodedRows:
             lambda one: torch.unflatten(one.index_select(0, flat), 0, rows.shape)
         )
 
-    def batch(self, rows: Tensor) -> Batch:
-        """Return the examples of one step, ``(G, B)``."""
-        part = self.part
+    def batch(self, rows: Tensor, teacher: Tensor | None = None) -> Batch:
+        """Return the examples of one step, ``(G, B)``, with those of a teacher's logits (N, C)."""
+        part, taught = self.part, None if teacher is None else teacher[rows]
         weights = None if part.weights is None else part.weights[rows]
         targets, mask = part.targets[rows], None
         if self._has_gaps:
             mask = targets != MISSING_LABEL
             targets = targets.clamp_min(0)
-        return Batch(self.features(rows), targets, weights=weights, mask=mask, rows=rows)
+        return Batch(
+            self.features(rows), targets, weights=weights, mask=mask, rows=rows, teacher=taught
+        )
 
     def _encode_all(self) -> Features:
         numbers = torch.arange(len(self.part), device=self.part.targets.device)

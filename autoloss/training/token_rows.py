@@ -85,8 +85,13 @@ class EncodedTokens:
         """Return the mean length of a window, with its pad."""
         return float((self.windows.end - self.windows.start + 1).double().mean())
 
-    def batch(self, rows: Tensor) -> Batch:
-        """Return the tokens of windows by number, ``(G, B)``, as G sequences of tokens."""
+    def batch(self, rows: Tensor, teacher: Tensor | None = None) -> Batch:
+        """Return the tokens of windows by number, ``(G, B)``, as G sequences of tokens.
+
+        Args:
+            rows: The numbers.
+            teacher: A teacher's logits of all tokens, ``(T, C)``.
+        """
         w, flat = self.windows, rows.flatten()
         sizes = (w.end - w.start)[flat] + 1
         first = (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
@@ -104,6 +109,7 @@ class EncodedTokens:
             flat_features.each(lambda values: laid(values[0])),
             targets=laid(self._targets[place]).unsqueeze(1),
             mask=laid(is_token & is_own & self._known[place]).unsqueeze(1),
+            teacher=None if teacher is None else laid(teacher[place]).unsqueeze(1),
             sizes=tuple(of_order.tolist()),
             lengths=sizes.view(rows.shape),
         )

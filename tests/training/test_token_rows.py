@@ -84,6 +84,43 @@ def test_a_batch_has_the_tokens_of_its_windows_and_no_pad_counts() -> None:
         assert not batch.mask[order, 0, len(words) :].any()
 
 
+def taught(seed: int, n: int) -> Job:
+    """Return a job with a teacher."""
+    own = job(seed, n=n)
+    draw = torch.Generator().manual_seed(seed)
+    tokens = len(own.train.tags.values)
+    return replace(own, teacher=torch.randn(tokens, 3, generator=draw, dtype=torch.float64))
+
+
+def test_each_token_of_a_batch_has_its_own_teacher() -> None:
+    one = taught(0, 60)
+    rows = torch.tensor([[3, 0], [7, 5]])
+    batch = one.batch(rows)
+    for order, own in enumerate(rows):
+        place = 0
+        for row in own:
+            logits = one.teacher[one.train.tags.places(row[None])]
+            assert torch.equal(batch.teacher[order, 0, place : place + len(logits)], logits)
+            place += len(logits) + 1
+
+
+def test_candidates_with_teachers_of_several_divisions_train_as_they_do_alone() -> None:
+    jobs = [taught(0, 60), taught(1, 47)]
+    spec = {"base": "cross_entropy", "target": "distillation", "distillation.weight": 0.7}
+    candidates = [
+        Candidate(LossSpec.from_dict(own), lr=3e-3, weight_decay=0.01, dropout=0.1, seed=0, fold=k)
+        for k in (0, 1)
+        for own in (spec, {"base": "focal"}, {**spec, "distillation.T": 4.0})
+    ]
+    together = train(jobs, candidates)
+    for candidate, outcome in zip(candidates, together, strict=True):
+        (alone,) = train(jobs, [candidate])
+        torch.testing.assert_close(outcome.weights, alone.weights, rtol=0, atol=1e-10)
+    untaught = train([replace(own, teacher=-own.teacher) for own in jobs], candidates)
+    for candidate, one, other in zip(candidates, together, untaught, strict=True):
+        assert torch.equal(one.weights, other.weights) == (candidate.spec.base == "focal")
+
+
 def test_padding_is_under_a_fifth_of_a_batch() -> None:
     jobs = [job(seed, n=n) for seed, n in ((0, 200), (1, 170), (2, 230))]
     orders = orders_of(jobs, [0, 1, 0, 2], [0, 1, 2, 0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, field
 
@@ -12,7 +11,12 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.data import Fold, Part, StudyData
 from autoloss.experiment.boosted_parts import boosted_parts, why_not_boosted
-from autoloss.experiment.teachers.teacher import TeacherSource
+from autoloss.experiment.teachers.teacher import (
+    Teacher,
+    TeacherSource,
+    key_of,
+    logits_of_log_probs,
+)
 from autoloss.readout import fold_numbers
 
 MANY_ROWS = 20_000
@@ -35,7 +39,7 @@ def _make(data: StudyData, seed: int) -> BoostedTeacher:
 
 
 @dataclass(frozen=True, eq=False)
-class BoostedTeacher:
+class BoostedTeacher(Teacher):
     """scikit-learn's gradient boosting with its defaults, trained on training rows alone.
 
     The training rows of each division are dealt to five parts, or to three if they are many, and
@@ -59,7 +63,7 @@ class BoostedTeacher:
         Shape:
             - output: ``(N, C)``; of several labels ``(N, L)``
         """
-        key = _key(fold)
+        key = key_of(fold)
         if key not in self._taught:
             part, dealt, started = fold.train, self._dealt(fold), time.monotonic()
             found: Tensor | None = None
@@ -74,7 +78,7 @@ class BoostedTeacher:
 
     def seconds(self, fold: Fold) -> float:
         """Return the seconds of all models of a division, from the first if it is new."""
-        key = _key(fold)
+        key = key_of(fold)
         if key not in self._seconds:
             dealt, started = self._dealt(fold), time.monotonic()
             self._predicted(fold.train, dealt == 0)
@@ -99,13 +103,4 @@ class BoostedTeacher:
         """Return the logits of held-out rows by a model of the others."""
         train, test = (part.take(where.nonzero().flatten()) for where in (~held_out, held_out))
         boosted = boosted_parts(self.data, [train], test, seed=self.seed)
-        log_probs = torch.from_numpy(boosted.log_probs)
-        if self.data.task.names:
-            log_probs = log_probs[..., 1] - log_probs[..., 0]
-        return log_probs.float()
-
-
-def _key(fold: Fold) -> bytes:
-    """Return a hash of the training rows of a division."""
-    rows = fold.train.rows.cpu().numpy().tobytes()
-    return hashlib.sha256(fold.train.table.encode() + rows).digest()
+        return logits_of_log_probs(torch.from_numpy(boosted.log_probs), self.data.task)

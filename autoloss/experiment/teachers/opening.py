@@ -15,25 +15,26 @@ from autoloss.core.own_code import check_unchanged, module_of, named_in
 from autoloss.data.exchange import is_frame
 from autoloss.data.messages import one_line
 from autoloss.experiment.teachers.boosted import boosting
+from autoloss.experiment.teachers.of_study import of_study
 from autoloss.experiment.teachers.predictions import of_predictions
 from autoloss.experiment.teachers.predictors import Estimator, of_predictor
 from autoloss.experiment.teachers.teacher import TeacherSource
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.loading import load
 
-BOOSTING, SELF = "boosting", "self"
+_WORDS = {"boosting": boosting, "self": of_study}
 GivenTeacher = Classifier | Estimator | nn.Module | pd.DataFrame | str | Path
 """The forms of a teacher that a user may give."""
 _PICKLES = (".joblib", ".pkl", ".pickle")
 _FORMS = (
-    "boosting, a model's folder, a file of predictions, a Classifier, a fitted estimator with"
-    " predict_proba or a torch.nn.Module"
+    "boosting, self, a model's folder, a file of predictions, a Classifier, a fitted estimator"
+    " with predict_proba or a torch.nn.Module"
 )
 
 
 def full_teacher(text: str) -> str:
     """Return the path of a teacher with its folders, and a word unchanged."""
-    if text == BOOSTING:
+    if text in _WORDS:
         return text
     return full_source(text) if ".py:" in text else full_path(text)
 
@@ -51,13 +52,10 @@ def open_teacher(
     Raises:
         InputError: It is no teacher, or its file cannot be read or has changed.
     """
-    if teacher is None or (isinstance(teacher, str) and teacher == BOOSTING):
-        return None if teacher is None else boosting()
-    if isinstance(teacher, str) and teacher == SELF:
-        raise InputError(
-            "teacher must be the folder of a finished study, but got 'self': a study that still"
-            " searches has no predictions for its training rows that are out of fold."
-        )
+    if teacher is None:
+        return None
+    if isinstance(teacher, str) and teacher in _WORDS:
+        return _WORDS[teacher]()
     if isinstance(teacher, str | Path):
         return _from_path(str(teacher), trust_pickle=trust_pickle, sha256=sha256)
     return _from_object(teacher, type(teacher).__name__)

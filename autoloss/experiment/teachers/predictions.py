@@ -58,6 +58,8 @@ def of_predictions(given: Source, *, sha256: str = "") -> TeacherSource:
     one for each. A column ``row`` counts the rows of the data from 0; a column that the data have
     too, different in every row, is an id. Without either the rows stand in the order of the data.
 
+    Of sequences a row of the table is a token, in the order of the data.
+
     An ``.npz`` archive has ``probs`` or ``logits``, and optionally ``row`` and ``classes``.
 
     Args:
@@ -138,6 +140,9 @@ def _rows(
         numbers = pd.to_numeric(frame[ROW], errors="coerce").fillna(-1)
         return numbers.to_numpy(dtype=np.int64)
     shared = [name for name in others if name in data.table and name not in data.task.columns]
+    if data.task.kind == "sequence":
+        # An id names a sequence, not a token.
+        shared = []
     for name in shared:
         own, theirs = _texts(data.table[name]), _texts(frame[name])
         if own.is_unique:
@@ -166,17 +171,18 @@ def _logits(scores: _Scores, data: StudyData) -> Tensor:
     Raises:
         InputError: There are other classes or rows, or the numbers are no probabilities.
     """
-    task, label, n_rows = data.task, scores.label, len(data.table)
+    task, label, n_rows = data.task, scores.label, data.n_items
+    noun = "token" if task.kind == "sequence" else "row"
     values, rows = scores.values[:, _order(scores, task)], scores.rows
     if rows is None:
         if len(values) != n_rows:
             raise InputError(
-                f"{label} must have a prediction for each of {plural(n_rows, 'row')}, or a column"
+                f"{label} must have a prediction for each of {plural(n_rows, noun)}, or a column"
                 f" {ROW!r} or an id of the data, but has {len(values):,}: "
                 + (
-                    f"row {len(values)}, counted from 0, has none."
+                    f"{noun} {len(values)}, counted from 0, has none."
                     if len(values) < n_rows
-                    else f"row {n_rows}, counted from 0, is not in the data."
+                    else f"{noun} {n_rows}, counted from 0, is not in the data."
                 )
             )
         rows = np.arange(n_rows)

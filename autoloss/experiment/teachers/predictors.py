@@ -50,7 +50,7 @@ def of_predictor(
         logits = lambda data: _model_logits(model, data)  # noqa: E731
     elif isinstance(predictor, Estimator):
         fitted = predictor
-        logits = lambda data: estimator_logits(fitted, data.table, data.task)  # noqa: E731
+        logits = lambda data: _estimator_logits(fitted, data)  # noqa: E731
     else:
         module = predictor
         logits = lambda data: _module_logits(module, data)  # noqa: E731
@@ -72,12 +72,22 @@ def _model_logits(model: Classifier, data: StudyData) -> Tensor:
             "teacher must read the same kind of input as the study, but it was trained on another"
             f" kind: {_INSTEAD}."
         )
-    if data.inputs_in_table:
+    if data.inputs_in_table and task.kind != "sequence":
         probs = model.predict_proba(data.table)
     else:
         rows = [data.read_by(encoding) for encoding in model.encodings]
         probs = model.shown_probs(model.encoded_log_probs(model.by_member(rows)))
     return logits_of_probs(probs[:, order], task)
+
+
+def _estimator_logits(fitted: Estimator, data: StudyData) -> Tensor:
+    """Return the log probabilities of a fitted classifier for all rows of the data."""
+    if data.task.kind == "sequence":
+        raise InputError(
+            "teacher must be a model of sequences, a file with a row for each token, or self, but"
+            f" {type(fitted).__name__} is a classifier of rows."
+        )
+    return estimator_logits(fitted, data.table, data.task)
 
 
 def estimator_logits(fitted: Estimator, rows: pd.DataFrame, task: Task) -> Tensor:

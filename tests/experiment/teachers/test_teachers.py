@@ -273,21 +273,20 @@ def test_a_teacher_of_other_classes_or_columns_is_refused(frame: pd.DataFrame) -
 
 
 def test_no_teacher_is_refused_by_its_kind() -> None:
-    with pytest.raises(InputError, match=r"teacher must be boosting, a model's folder"):
+    with pytest.raises(InputError, match=r"teacher must be boosting, self, a model's folder"):
         open_teacher(np.zeros(3))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="must be fitted, but LogisticRegression has no classes"):
         open_teacher(LogisticRegression())
-    with pytest.raises(InputError, match="must be the folder of a finished study, but got 'self'"):
-        open_teacher("self")
     with pytest.raises(InputError, match="nowhere must be a model's folder"):
         open_teacher("nowhere")
 
 
 def test_the_word_is_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("boosting").mkdir()
+    for word in ("boosting", "self"):
+        Path(word).mkdir()
     Path("net.py").touch()
-    assert full_teacher("boosting") == "boosting"
+    assert [full_teacher(word) for word in ("boosting", "self")] == ["boosting", "self"]
     assert full_teacher("./boosting") == str(tmp_path / "boosting")
     assert full_teacher("net.py:make") == f"{tmp_path / 'net.py'}:make"
 
@@ -362,12 +361,6 @@ def test_several_labels_have_teachers(frame: pd.DataFrame) -> None:
     assert ((boosting > 0) == answers).double().mean() > 0.9
     with pytest.raises(InputError, match=r"must have every label, but got none for 'big'"):
         made(table[["probability_wide"]], data)
-
-
-def test_tags_have_no_teacher_here() -> None:
-    words = pd.DataFrame({"w": [["a", "b"]] * 30, "y": [["x", "z"]] * 30})
-    with pytest.raises(InputError, match="teacher must be left out for sequences"):
-        made("boosting", of(words, tokens="w"))
 
 
 def test_pictures_are_taught_by_files_and_modules() -> None:

@@ -1,0 +1,210 @@
+"""A study that teaches itself: its best trials are chosen, and teach the trials that follow."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from autoloss.core.errors import TrainingError
+from autoloss.core.files import replacing
+from autoloss.core.ragged import Ragged
+from autoloss.data import Fold
+from autoloss.experiment.replication import fresh_seeds, make_divisions, needs_teacher
+from autoloss.experiment.session import SearchSession
+from autoloss.experiment.teachers.of_study import MEMBERS, PARTS
+from autoloss.experiment.teachers.teacher import key_of, logits_of_log_probs
+from autoloss.readout import Items, mean_log_probs
+from autoloss.records import REFINED_LOG_LOSS
+from autoloss.report.words import listed
+from autoloss.search import Scorer, Study, Trial
+from autoloss.training import Job, Outcome
+from autoloss.training.rows import logits_of
+
+FOLDER, LOGITS = "teacher", "logits"
+"""The folder of a study that keeps the logits of its own teacher, and their name in its files."""
+
+
+def let_teach(session: SearchSession) -> None:
+    """Let the trials of a study teach, if its teacher is the study itself."""
+    teacher = session.opened.teacher
+    if teacher is not None:
+        teacher.learn_by(lambda fold: logits_of_study(session, fold))
+        if session.study.teachers is not None:
+            session.note(_text(session.study.teachers))
+
+
+def must_teach(session: SearchSession) -> bool:
+    """Return whether the trials so far must teach before the next trials can train."""
+    study = session.study
+    if not study.plan.late or not study.left or session.divisions.jobs[0].teacher is not None:
+        return False
+    return study.budget - study.left >= study.plan.early
+
+
+def teach(session: SearchSession) -> bool:
+    """Let the best trials so far teach the trials that follow.
+
+    Trials that other processes train are awaited; where some are lost, they must train first.
+
+    Returns:
+        Whether there is a teacher: not if the time limit ended its training.
+    """
+    study = session.study
+    if study.teachers is None:
+        if session.await_others():
+            return True
+        session.note(_text(study.teach_by(best_trials(study))))
+    try:
+        session.begin_late()
+    except TrainingError:
+        if not session.clock.is_up:
+            raise
+        session.note("The time limit ended the training of the teacher: no trial learnt from it.")
+        return False
+    return True
+
+
+def spare_teacher(session: SearchSession) -> None:
+    """Plan the final trainings without a teacher if no finalist learns from it."""
+    opened, study = session.opened, session.study
+    if opened.teacher is None or opened.data.resampling.verdict == "nested":
+        # Every outer fold trains other trials too.
+        return
+    finalists = [study.trial(one.number) for one in study.pick_finalists()]
+    if not any(map(needs_teacher, finalists)):
+        session.timetable.leave_teacher()
+
+
+def best_trials(study: Study) -> list[int]:
+    """Return the trials that teach: those of the lowest refined log loss, the best first.
+
+    Raises:
+        TrainingError: None has a model.
+    """
+    known = [record for record in study.trials if REFINED_LOG_LOSS in record.metrics]
+    whole = [record for record in known if record.state == "complete"] or known
+    if not whole:
+        raise TrainingError(
+            "A study that teaches itself must have a trial that learns, but all diverged: set a"
+            " lower lr in the space."
+        )
+    ranked = sorted(whole, key=lambda one: (one.metrics[REFINED_LOG_LOSS], one.number))
+    return [record.number for record in ranked[:MEMBERS]]
+
+
+def logits_of_study(session: SearchSession, fold: Fold) -> Tensor | None:
+    """Return the logits of a study's own teacher for the training rows of a division.
+
+    The rows are dealt to parts. The best trials are trained on half of the training rows, stopped
+    and calibrated on a sixth of them, and the mean of their probabilities teaches the part that
+    they have not seen. The logits are kept in the study's folder, so that a resumed search has the
+    same.
+
+    Args:
+        session: The search.
+        fold: The division.
+
+    Returns:
+        None if the study has not chosen its teachers yet.
+
+    Raises:
+        TrainingError: All trainings of a part diverge.
+
+    Shape:
+        - output: ``(N, C)``; of several labels ``(N, L)``; of tokens ``(T, C)``
+    """
+    numbers = session.study.teachers
+    if numbers is None:
+        return None
+    file = _file(session.study, fold, numbers)
+    kept = _kept(file)
+    if kept is None:
+        kept = _learnt(session, fold, numbers)
+        file.parent.mkdir(exist_ok=True)
+        with replacing(file) as part:
+            save_file({LOGITS: kept.contiguous()}, part)
+    return kept
+
+
+def _learnt(session: SearchSession, fold: Fold, numbers: Sequence[int]) -> Tensor:
+    """Train the teachers of a division, and return their logits for its training rows."""
+    study, data = session.study, session.opened.data
+    trials = [study.trial(number) for number in numbers]
+    folds = data.crossed(fold, PARTS, seed=study.seed)
+    divisions = make_divisions(session, folds, trials)
+    trained = session.train_teachers(divisions, trials, fresh_seeds(study.seed, len(folds)))
+    place_of = {int(row): place for place, row in enumerate(fold.train.rows.tolist())}
+    tags = fold.train.targets
+    n_items = len(tags.values) if isinstance(tags, Ragged) else len(tags)
+    found: Tensor | None = None
+    for i, (job, own) in enumerate(zip(divisions.jobs, folds, strict=True)):
+        outcomes = [one.outcomes[i] for one in trained]
+        taught = _logits(session, job, own, trials, outcomes)
+        assert own.test is not None
+        places = torch.tensor([place_of[int(row)] for row in own.test.rows.tolist()])
+        if isinstance(tags, Ragged):
+            places = tags.places(places)
+        if found is None:
+            found = taught.new_full((n_items, taught.shape[-1]), float("nan"))
+        found[places] = taught
+    assert found is not None
+    return found
+
+
+def _logits(
+    session: SearchSession,
+    job: Job,
+    fold: Fold,
+    trials: Sequence[Trial],
+    outcomes: Sequence[Outcome],
+) -> Tensor:
+    """Return the logits of the mean of some trainings for the test rows of their division."""
+    study = session.study
+    pairs = zip(trials, outcomes, strict=True)
+    whole = [(trial, outcome) for trial, outcome in pairs if outcome.report.has_model]
+    if not whole:
+        raise TrainingError(
+            "The teacher self must train, but all of its trainings on a part of the rows diverged:"
+            " set a lower lr in the space."
+        )
+    scores = Scorer(job.classes, study.metric, study.seed).score(
+        torch.stack([outcome.logits for _, outcome in whole]),
+        Items.of(job.valid.targets, job.classes),
+        [trial.spec for trial, _ in whole],
+        folds=job.folds,
+    )
+    specs = [trial.spec for trial, _ in whole]
+    weights = torch.stack([outcome.weights for _, outcome in whole])
+    assert fold.test is not None
+    every = logits_of(job.network, weights, specs, job.encoded(fold.test)).cpu()
+    read = (
+        scores.readouts.row(k).log_probs(own, job.classes).double().log_softmax(-1)
+        for k, own in enumerate(every)
+    )
+    mean = mean_log_probs(map(job.classes.with_constants, read))
+    return logits_of_log_probs(mean, session.opened.data.task)
+
+
+def _file(study: Study, fold: Fold, numbers: Sequence[int]) -> Path:
+    """Return the file of a teacher's logits for a division."""
+    settings = f"{study.space.training.max_epochs} {list(numbers)}".encode()
+    name = hashlib.sha256(key_of(fold) + settings).hexdigest()[:16]
+    return study.folder / FOLDER / f"{name}.safetensors"
+
+
+def _kept(file: Path) -> Tensor | None:
+    """Return the logits of a file; None if there is none, or it is broken."""
+    try:
+        return load_file(file)[LOGITS]
+    except (OSError, SafetensorError, KeyError):
+        return None
+
+
+def _text(numbers: Sequence[int]) -> str:
+    return f"The teacher is the mean of trials {listed([*map(str, numbers)])}."
