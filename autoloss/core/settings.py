@@ -30,6 +30,8 @@ class NetworkConfig:
         text_width: Width of the embedding of free text, the weighted sum of those of its terms; 0
             for a weight of each term for each unit of the first hidden layer.
         normalise: Whether hidden layers are normalised.
+        gpu_width: Units of a hidden layer where a GPU trains; 0 for `width`.
+        gpu_depth: Hidden layers where a GPU trains; 0 for `depth`.
     """
 
     width: int = 192
@@ -42,6 +44,21 @@ class NetworkConfig:
     terms: int = 8192
     text_width: int = 32
     normalise: bool = True
+    gpu_width: int = 0
+    gpu_depth: int = 0
+
+    def trained_on(self, device: str) -> NetworkConfig:
+        """Return the network for a kind of device, which every device trains alike.
+
+        Examples:
+            >>> network = NetworkConfig(width=32, gpu_width=64)
+            >>> [network.trained_on(kind).width for kind in ("cpu", "cuda")]
+            [32, 64]
+        """
+        width, depth = self.width, self.depth
+        if device != "cpu":
+            width, depth = self.gpu_width or width, self.gpu_depth or depth
+        return replace(self, width=width, depth=depth, gpu_width=0, gpu_depth=0)
 
     def sized(self, n_rows: int, n_outputs: int) -> NetworkConfig:
         """Return the network for a table of some rows, with some classes or labels.

@@ -23,7 +23,7 @@ from autoloss.data.kinds import Typing, kind_of
 from autoloss.data.messages import listed
 from autoloss.data.numbers import NumericColumn, quantile_edges
 from autoloss.data.options import NO_HINTS, Hints
-from autoloss.data.text import TextColumn
+from autoloss.data.text import TermLimits, TextColumn
 from autoloss.data.unusable import check_cells
 
 Column = NumericColumn | CategoryColumn | DateColumn | TextColumn
@@ -33,8 +33,9 @@ _MOST_BINS = 1 << 14
 _FEWEST_BINS, _ROWS_OF_A_BIN = 8, 200
 # Of all columns together.
 _ROWS_OF_ANY_BIN = 20
-TERMS_OF_A_ROW, FEWEST_TERMS = 2, 1_000
-"""Terms of free text for each training row, at most, and those that few rows may have too."""
+_USUAL_TERMS = TermLimits()
+# Pairs of distant words are worth a term only where there are many.
+_REACH_ALONE = 3
 _TOO_RARE = "no value occurs twice"
 _NO_CHANGE = "the same moment everywhere"
 
@@ -88,7 +89,7 @@ class TableEncoding:
         *,
         rows: NDArray[np.int64] | None = None,
         bins: int = 16,
-        terms: int = 8192,
+        terms: TermLimits = _USUAL_TERMS,
         label: str = "DATA",
         hints: Mapping[str, Hints] = MappingProxyType({}),
     ) -> TableEncoding:
@@ -98,8 +99,7 @@ class TableEncoding:
             frame: The input columns, rows in the order of the data.
             rows: Numbers of the training rows; None for all.
             bins: Bins of the quantile edges, at most; see `bins_of_columns`.
-            terms: Terms of all columns of free text together, at most; few rows have
-                `TERMS_OF_A_ROW` for each.
+            terms: The most terms of free text.
             label: Name of the table in messages.
             hints: Facts on columns that are known beforehand.
 
@@ -125,10 +125,12 @@ class TableEncoding:
             facts[name] = ColumnFacts(name, typing.why, typing.markers, typing.example)
             if typing.values.n_infinite and not isinstance(found[name], str):
                 infinite.append((name, typing.values.n_infinite))
+        is_alone = all(isinstance(one, str) for one in found.values())
         for name, typing in texts.items():
             text = typing.values.data
-            most = min(terms, max(FEWEST_TERMS, TERMS_OF_A_ROW * len(text))) // len(texts)
-            column = TextColumn.fit(name, text, terms=max(2, most))
+            most = terms.of(len(text), is_alone=is_alone) // len(texts)
+            reach = _REACH_ALONE if is_alone else 1
+            column = TextColumn.fit(name, text, terms=max(2, most), reach=reach)
             marks = hints.get(name, NO_HINTS).marks
             facts[name] = replace(facts[name], n_empty=int(typing.values.data.isna().sum()))
             found[name] = _TOO_RARE if column is None else replace(column, marks=marks)

@@ -21,6 +21,7 @@ from autoloss.data.roles import group_codes
 from autoloss.data.row_costs import row_costs
 from autoloss.data.sources import Sources
 from autoloss.data.split import Codes, Rows
+from autoloss.data.text import TermLimits
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,14 +33,14 @@ class Encoder:
         keys: The classes or labels as text, in the order of their codes or logits.
         groups: Column of the groups; None if there are none.
         bins: Largest number of bins of the quantile edges.
-        terms: Largest number of terms of free text.
+        terms: Largest numbers of terms of free text.
     """
 
     sources: Sources
     keys: list[str]
     groups: str | None
     bins: int
-    terms: int
+    terms: TermLimits
 
     def fold(self, train: Piece, valid: Piece, test: Piece | None = None) -> Fold:
         """Return the fold of these rows.

@@ -24,9 +24,11 @@ from autoloss.data.resample import Division, outer_divisions, search_divisions
 from autoloss.data.sources import Sources, load_sources
 from autoloss.data.split import Rows
 from autoloss.data.study import StudyData, StudyDivisions, encoded_fold
+from autoloss.data.text import TermLimits
 from autoloss.records import DataSummary
 
 _USUAL = ProtocolConfig()
+_USUAL_TERMS = TermLimits()
 
 
 def prepare(
@@ -34,7 +36,7 @@ def prepare(
     options: DataOptions,
     *,
     bins: int = 16,
-    terms: int = 8192,
+    terms: TermLimits = _USUAL_TERMS,
     protocol: ProtocolConfig = _USUAL,
     told: Callable[[str], object] = str,
 ) -> StudyData:
@@ -46,7 +48,7 @@ def prepare(
         source: The table, as for `read_table`.
         options: The target, and how to divide.
         bins: Bins of the quantile edges in an encoding's schema, at most; see `bins_of_columns`.
-        terms: Terms of free text in an encoding, at most.
+        terms: The most terms of free text in an encoding.
         protocol: How many folds, and whether nested cross-validation may take the place of
             locked rows where there are few.
         told: Called with a sentence on the progress of what takes long.

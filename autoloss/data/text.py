@@ -25,15 +25,42 @@ _FIT_ROWS = 50_000
 # A longer part of a document costs time and changes its weights little.
 _LONGEST = 4_000
 _MOST_PLACES = 512
+# Training rows from which on columns have the most terms, and the terms that any number may have.
+_ROWS_OF_MOST, _FEWEST = 4_096, 1_000
+
+
+@dataclass(frozen=True)
+class TermLimits:
+    """The most terms of all columns of free text together, which few rows do not reach.
+
+    Args:
+        beside: Beside other columns.
+        alone: Where free text is the only input.
+    """
+
+    beside: int = 8_192
+    alone: int = 32_768
+
+    def of(self, n_rows: int, *, is_alone: bool) -> int:
+        """Return the most terms for some training rows.
+
+        Examples:
+            >>> limits = TermLimits(beside=8_192, alone=32_768)
+            >>> limits.of(3_000, is_alone=False), limits.of(3_000, is_alone=True)
+            (6000, 24000)
+        """
+        most = self.alone if is_alone else self.beside
+        return min(most, max(_FEWEST, n_rows * most // _ROWS_OF_MOST))
 
 
 @dataclass(frozen=True)
 class TextColumn:
     """A column of free text.
 
-    A term is a word, two neighbouring words, or three to five characters of a word. A document is
-    the weights of its terms: ``(1 + ln count) * idf``, those of words and those of characters each
-    divided by their Euclidean norm. Terms are hashed, so that no word of the data is stored.
+    A term is a word, two words at a distance, the first word, the last word, or three to five
+    characters of a word. A document is the weights of its terms: ``(1 + ln count) * idf``, those
+    of words and those of characters each divided by their Euclidean norm. Terms are hashed, so
+    that no word of the data is stored.
 
     Args:
         name: Its name.
@@ -42,6 +69,8 @@ class TextColumn:
         idf: Weight of each bucket, the logarithm of its rarity.
         places: The most terms of a document; a longer one keeps those of the largest weights.
         marks: Marks of missing cells that the user names.
+        reach: The farthest distance of two words that are a term together; 1 for neighbours.
+        ends: Whether the first and the last word are terms; not in models of earlier versions.
 
     Shape:
         kept (V,); idf (V,).
@@ -53,21 +82,24 @@ class TextColumn:
     idf: Tensor
     places: int
     marks: tuple[str, ...] = ()
+    reach: int = 1
+    ends: bool = True
     kind = "text"
 
     @classmethod
-    def fit(cls, name: str, text: pd.Series, *, terms: int) -> TextColumn | None:
+    def fit(cls, name: str, text: pd.Series, *, terms: int, reach: int = 1) -> TextColumn | None:
         """Fit to the training rows; None if no term is in two documents.
 
         Args:
             name: Its name.
             text: The training rows; of more than 50 000, a sample chooses the terms.
             terms: V at most: the most frequent words, and as many of the most frequent parts.
+            reach: The farthest distance of two words that are a term together.
         """
         documents = text.dropna()
         if len(documents) > _FIT_ROWS:
             documents = documents.sample(_FIT_ROWS, random_state=0)
-        hashed = list(_hashed(documents))
+        hashed = list(_hashed(documents, reach, ends=True))
         frequency = np.zeros(2 * _BUCKETS, dtype=np.int64)
         for counts in hashed:
             frequency += np.bincount(counts.indices, minlength=2 * _BUCKETS)
@@ -83,6 +115,7 @@ class TextColumn:
             torch.from_numpy(kept),
             torch.from_numpy(idf),
             min(longest, _MOST_PLACES),
+            reach=reach,
         )
 
     @property
@@ -99,7 +132,8 @@ class TextColumn:
     def encode(self, series: pd.Series) -> Block:
         """Return the terms of each text with their weights, and its length."""
         text = values_of(without_marks(series, self.marks)).text
-        terms, shares = _terms_of(text, self.kept.numpy(), self.idf.numpy(), self.places)
+        kept, idf = self.kept.numpy(), self.idf.numpy()
+        terms, shares = _terms_of(text, kept, idf, self.places, self.reach, ends=self.ends)
         length = self.length(_log_lengths(text))[:, None]
         return Block(len(series), numeric=length, terms=terms, shares=shares)
 
@@ -111,6 +145,8 @@ class TextColumn:
             "spread": self.length.spread,
             "places": self.places,
             "marks": list(self.marks),
+            "reach": self.reach,
+            "ends": self.ends,
         }
 
     def tensors(self) -> dict[str, Tensor]:
@@ -121,8 +157,15 @@ class TextColumn:
     def from_dict(cls, state: dict[str, Any], tensors: dict[str, Tensor]) -> TextColumn:
         """Return the column from its stored state."""
         length = Scale(state["center"], state["spread"])
-        places, marks = state["places"], tuple(state.get("marks", ()))
-        return cls(state["name"], length, **tensors, places=places, marks=marks)
+        return cls(
+            state["name"],
+            length,
+            **tensors,
+            places=state["places"],
+            marks=tuple(state.get("marks", ())),
+            reach=state.get("reach", 1),
+            ends=state.get("ends", False),
+        )
 
 
 def _most_frequent(frequency: NDArray[np.int64], most: int) -> NDArray[np.int64]:
@@ -149,24 +192,46 @@ def _log_lengths(text: pd.Series) -> NDArray[np.float64]:
 
 
 def _terms_of(
-    text: pd.Series, kept: NDArray[np.int64], idf: NDArray[np.float32], places: int
+    text: pd.Series,
+    kept: NDArray[np.int64],
+    idf: NDArray[np.float32],
+    places: int,
+    reach: int,
+    *,
+    ends: bool,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Return the terms of each text and their weights, ``(N, places)``; pads weigh 0."""
     terms, shares = [np.zeros((0, places), np.int32)], [np.zeros((0, places), np.float32)]
-    for counts in _hashed(text.fillna("")):
+    for counts in _hashed(text.fillna(""), reach, ends=ends):
         own = _padded(_weighted(counts, kept, idf), places)
         terms.append(own[0])
         shares.append(own[1])
     return np.concatenate(terms), np.concatenate(shares)
 
 
-def _hashed(text: pd.Series) -> Iterator[Any]:
-    """Yield sparse counts of hashed words (one, two) and characters (three to five)."""
+def _words(document: str, reach: int, *, ends: bool) -> list[str]:
+    """Return the words of a document, pairs of them, and its first and its last word."""
+    import re
+
+    words = re.findall(r"(?u)\b\w+\b", document.lower())
+    # No word has a sign, so that a sign marks an end.
+    line = ["<", *words, ">"] if ends and words else words
+    found = list(words)
+    for far in range(1, reach + 1):
+        # As many spaces as the words are apart.
+        found += map((" " * far).join, zip(line, line[far:], strict=False))
+    return found
+
+
+def _hashed(text: pd.Series, reach: int, *, ends: bool) -> Iterator[Any]:
+    """Yield sparse counts of hashed words, pairs of them, and characters (three to five)."""
+    from functools import partial
+
     from scipy import sparse
     from sklearn.feature_extraction.text import HashingVectorizer
 
     shared = {"n_features": _BUCKETS, "alternate_sign": False, "norm": None, "dtype": np.float32}
-    words = HashingVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", **shared)
+    words = HashingVectorizer(analyzer=partial(_words, reach=reach, ends=ends), **shared)
     characters = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), **shared)
     for start in range(0, len(text), _CHUNK):
         documents = [str(item)[:_LONGEST] for item in text.iloc[start : start + _CHUNK]]

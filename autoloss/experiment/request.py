@@ -25,10 +25,13 @@ from autoloss.core.secrets import redacted
 from autoloss.data import DataOptions, Source, StudyData, prepare
 from autoloss.data.exchange import as_pandas, is_frame, not_a_table
 from autoloss.data.tensors.given import is_given
+from autoloss.data.text import TermLimits
 from autoloss.executors import Workers
 from autoloss.experiment.knowledge import KnowledgeOptions
 from autoloss.metrics import Metric, MetricFunction
-from autoloss.search import Space
+from autoloss.models.custom.own import AUTO
+from autoloss.search import Space, load_space
+from autoloss.search.shipped_spaces import DEFAULT
 
 Track = Literal["all", "pareto", "off"]
 Ship = Literal["verdict", "best", "blend"]
@@ -195,10 +198,15 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
             source,
             self,
             bins=max(network.bins, 1),
-            terms=network.terms,
+            terms=TermLimits(network.terms, self._terms_alone(space)),
             protocol=space.protocol,
             told=told,
         )
+
+    def _terms_alone(self, space: Space) -> int:
+        """Return the most terms where free text is the only input, which may decide the space."""
+        is_open = self.space == space.name == DEFAULT and self.model == AUTO
+        return (load_space("text") if is_open else space).network.terms
 
     def command(self) -> str:
         """Return the command line that repeats the study; DATA stands for a DataFrame.

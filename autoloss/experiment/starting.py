@@ -114,6 +114,8 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
     if request.space == DEFAULT:
         loaded = load_usual(data.task.kind, data.kind.space(data.encoding), losses=own)
         space = knowledge.join(loaded, own)
+    # The study keeps the size, so that another device goes on with the same network.
+    space = replace(space, network=space.network.trained_on(device.type))
     if request.cost_column is not None:
         knowledge = knowledge.with_row_costs(data)
         metric = _metric_name(knowledge, own_metrics, request)

@@ -20,11 +20,13 @@ class Layout:
         state: Names of the weights that are not learnt: running statistics and frozen parameters.
             A row includes them, so that they are copied, dropped and shipped with the others.
         factors: The share of the learning rate of weights whose rate is not the whole, by name.
+        pooled: The name of the weights that share a second moment in training; empty for none.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
     state: frozenset[str] = frozenset()
     factors: Mapping[str, float] = field(default_factory=dict)
+    pooled: str = ""
 
     @cached_property
     def size(self) -> int:
@@ -42,6 +44,15 @@ class Layout:
                 for name, shape in self.shapes.items()
             }
         )
+
+    @property
+    def pool(self) -> range:
+        """Return the places in a row of the weights that share a second moment."""
+        if not self.pooled:
+            return range(0)
+        before = list(self.shapes)[: list(self.shapes).index(self.pooled)]
+        first = sum(math.prod(self.shapes[name]) for name in before)
+        return range(first, first + math.prod(self.shapes[self.pooled]))
 
     def views(self, rows: Tensor) -> dict[str, Tensor]:
         """Return every weight as a view of `rows`.

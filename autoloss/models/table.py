@@ -190,7 +190,7 @@ class TableNetwork:
             width = config.width
         shapes["output.weight"] = (self.n_classes, width)
         shapes["output.bias"] = (self.n_classes,)
-        return Layout(shapes)
+        return Layout(shapes, pooled="terms" if terms else "")
 
     def initial(self, generator: torch.Generator) -> Tensor:
         """Draw a candidate's weights ``(P,)``: uniform by fan-in, as in `torch.nn.Linear`.

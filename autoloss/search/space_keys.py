@@ -65,6 +65,8 @@ CONSTANTS: dict[str, Constant] = {
     "network.terms": _whole(2),
     "network.text_width": _whole(0),
     "network.normalise": Constant("true or false", lambda value: isinstance(value, bool)),
+    "network.gpu_width": _whole(0),
+    "network.gpu_depth": _whole(0),
     "augment.shift": _share(),
     "augment.mirror": Constant("true or false", lambda value: isinstance(value, bool)),
     "augment.erase": _share(),

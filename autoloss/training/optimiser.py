@@ -56,6 +56,36 @@ class _Block:
         )
 
 
+@dataclass(frozen=True)
+class _Pool:
+    """Weights of a row that share a second moment.
+
+    Args:
+        rows: The position of the row.
+        weights: The weights, ``(1, n)``.
+        gradients: Their gradients, ``(1, n)``.
+        moments: Their first moments, and their second moment in the first place; ``(2, 1, n)``.
+        count: The number of steps so far.
+    """
+
+    rows: slice
+    weights: Tensor
+    gradients: Tensor
+    moments: Tensor
+    count: Tensor
+
+    def step(self, stepped: Tensor, *, lr: float, weight_decay: float) -> None:
+        """Step weights by the mean of their squared gradients in the place of each square."""
+        first, second = self.moments[0], self.moments[1, :, :1]
+        square = torch.linalg.vector_norm(self.gradients).square() / self.gradients.numel()
+        first.lerp_(self.gradients, 1.0 - _BETAS[0])
+        second.lerp_(square, 1.0 - _BETAS[1])
+        # 1 - beta ** 1 would be rounded to a ten-thousandth in single precision.
+        known = [1.0 - beta ** self.count.double() for beta in _BETAS]
+        scale = 1.0 / (known[0] * ((second / known[1]).sqrt() + _EPSILON))
+        stepped.mul_(1.0 - lr * weight_decay).addcmul_(first, scale.to(first), value=-lr)
+
+
 def _blocks(ages: Sequence[int], size: int) -> Iterator[tuple[int, int, int]]:
     """Return the first row, the number of rows and the age of all blocks of `size` at most.
 
@@ -89,11 +119,16 @@ class RowAdamW:
     On a CPU the kernel steps long rows one by one, each at its own rate, without a pass over an
     update.
 
+    Weights of a pool have the mean of their squared gradients as second moment (Zhang et al. 2024,
+    Adam-mini: Use Fewer Learning Rates To Gain More, arXiv:2406.16793, alg. 2). Moments of their
+    own would let a weight whose gradient is mostly zero, as of a rare word, move as far as others.
+
     Args:
         rows: Weights, stepped in place.
         lr: Peak learning rates.
         weight_decay: Decoupled weight decays.
         shares: The share of the learning rate of each weight; None if all have the whole.
+        pool: The places of the pool in a row.
 
     Shape:
         - rows: ``(K, P)``
@@ -102,11 +137,19 @@ class RowAdamW:
     """
 
     def __init__(
-        self, rows: Tensor, *, lr: Tensor, weight_decay: Tensor, shares: Tensor | None = None
+        self,
+        rows: Tensor,
+        *,
+        lr: Tensor,
+        weight_decay: Tensor,
+        shares: Tensor | None = None,
+        pool: range = range(0),
     ) -> None:
         self._shares = None if shares is None else shares.to(rows)
+        self._pool = pool
         rates = torch.stack([lr, weight_decay]).to(rows)
-        filled = rows.shape[1] if _are_long(rows) else -(-rows.shape[1] // _VECTOR) * _VECTOR
+        is_filled = not self._are_single(rows)
+        filled = -(-rows.shape[1] // _VECTOR) * _VECTOR if is_filled else rows.shape[1]
         self._begin(rows, rates, rows.new_zeros(2, len(rows), filled), [0] * len(rows))
 
     def _begin(self, rows: Tensor, rates: Tensor, moments: Tensor, ages: Sequence[int]) -> None:
@@ -131,22 +174,42 @@ class RowAdamW:
         self._moments = moments
         self._ages = list(ages)
         size = len(rows)
-        if _are_long(rows):
+        if self._are_single(rows):
             size = 1
         elif rows.device.type == "cpu":
             size = max(1, _CACHED // max(1, gradients.shape[1]))
         self._update = torch.empty_like(gradients[:size])
-        self._blocks = [
-            _Block(
-                slice(first, first + n),
-                rows[first : first + n],
-                gradients[first : first + n],
-                moments[:, first : first + n],
-                # The kernel counts the steps here, on the device.
-                torch.tensor(float(age), device=rows.device),
-            )
-            for first, n, age in _blocks(ages, size)
-        ]
+        self._blocks: list[_Block | _Pool] = []
+        for first, n, age in _blocks(ages, size):
+            for kind, columns in self._parts(rows.shape[1]):
+                own = slice(first, first + n), columns
+                self._blocks.append(
+                    kind(
+                        own[0],
+                        rows[own],
+                        gradients[own],
+                        moments[:, *own],
+                        # The kernel counts the steps here, on the device.
+                        torch.tensor(float(age), device=rows.device),
+                    )
+                )
+
+    def _are_single(self, rows: Tensor) -> bool:
+        """Return whether rows are stepped one by one."""
+        is_long = rows.device.type == "cpu" and rows.shape[1] >= _LONG
+        return is_long or len(self._pool) > 0
+
+    def _parts(self, size: int) -> list[tuple[type[_Block | _Pool], slice]]:
+        """Return the parts of a row of some weights."""
+        if not self._pool:
+            return [(_Block, slice(None))]
+        first, end = self._pool.start, self._pool.stop
+        parts: list[tuple[type[_Block | _Pool], slice]] = [(_Pool, slice(first, end))]
+        if first > 0:
+            parts.append((_Block, slice(0, first)))
+        if end < size:
+            parts.append((_Block, slice(end, size)))
+        return parts
 
     @torch.no_grad()
     def step(self, lr_factor: float | Tensor) -> None:
@@ -159,10 +222,11 @@ class RowAdamW:
         lr = self._rates[0] * factor
         before = None if self._shares is None else self.rows.clone()
         torch._foreach_add_([block.count for block in self._blocks], 1.0)
-        if _are_long(self.rows):
-            own = zip(self._blocks, lr.tolist(), self._rates[1].tolist(), strict=True)
-            for block, rate, weight_decay in own:
-                block.step(block.weights, lr=rate, weight_decay=weight_decay)
+        if self._are_single(self.rows):
+            rates, decays = lr.tolist(), self._rates[1].tolist()
+            for block in self._blocks:
+                row = block.rows.start
+                block.step(block.weights, lr=rates[row], weight_decay=decays[row])
         else:
             self._step_blocks(lr[:, None])
         if before is not None and self._shares is not None:
@@ -184,6 +248,7 @@ class RowAdamW:
         chosen = list(kept)
         other = object.__new__(RowAdamW)
         other._shares = self._shares
+        other._pool = self._pool
         other._begin(
             self.rows[chosen],
             self._rates[:, chosen],
@@ -196,6 +261,7 @@ class RowAdamW:
         """Return the optimiser of these rows, followed by those of another optimiser."""
         both = object.__new__(RowAdamW)
         both._shares = self._shares
+        both._pool = self._pool
         both._begin(
             torch.cat([self.rows, other.rows]),
             torch.cat([self._rates, other._rates], dim=1),
@@ -218,11 +284,6 @@ def clip_(gradients: Tensor, most: float) -> None:
     """
     norms = torch.linalg.vector_norm(gradients, dim=1, keepdim=True)
     gradients.mul_((most / (norms + 1e-6)).clamp_max(1.0))
-
-
-def _are_long(rows: Tensor) -> bool:
-    """Return whether rows are stepped one by one."""
-    return rows.device.type == "cpu" and rows.shape[1] >= _LONG
 
 
 def lr_factor(step: int, total: int, *, warmup: float, decay: float) -> float:

@@ -66,6 +66,7 @@ class Population:
                 [candidate.weight_decay for candidate in candidates], dtype=torch.float64
             ),
             shares=self.network.layout.shares,
+            pool=self.network.layout.pool,
         )
         self._take(tuple(candidates), [start] * len(candidates), optimiser)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 from autoloss.data.encode import TableEncoding
 from autoloss.data.text import TextColumn
@@ -23,8 +23,8 @@ def documents(n: int, seed: int, *, most: int = 9) -> pd.Series:
     return pd.Series(texts, dtype="string")
 
 
-def fitted(text: pd.Series, terms: int = 8192) -> TextColumn:
-    column = TextColumn.fit("x", text, terms=terms)
+def fitted(text: pd.Series, terms: int = 8192, reach: int = 1) -> TextColumn:
+    column = TextColumn.fit("x", text, terms=terms, reach=reach)
     assert column is not None
     return column
 
@@ -44,7 +44,13 @@ def test_weights_are_those_of_scikit_learn() -> None:
     train, new = documents(120, 0), documents(50, 1)
     found = weights(fitted(train), new)
     shared = {"min_df": 2, "sublinear_tf": True}
-    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", **shared)
+    marked = CountVectorizer(
+        ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b|[<>]"
+    ).build_analyzer()
+    words = TfidfVectorizer(
+        analyzer=lambda text: [term for term in marked(f"< {text} >") if term not in "<>"],
+        **shared,
+    )
     parts = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), **shared)
     expected = np.concatenate(
         [one.fit(train).transform(new).toarray() for one in (words, parts)], axis=1
@@ -52,7 +58,7 @@ def test_weights_are_those_of_scikit_learn() -> None:
     # A term has another place, so the documents are compared by their inner products.
     np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-5)
     np.testing.assert_allclose(
-        np.sort(found, 1)[:, -90:], np.sort(expected, 1)[:, -90:], atol=1e-5
+        np.sort(found, 1)[:, -100:], np.sort(expected, 1)[:, -100:], atol=1e-5
     )
 
 
@@ -105,14 +111,47 @@ def test_the_same_text_gives_the_same_state_and_a_state_the_same_weights() -> No
     np.testing.assert_array_equal(weights(read, new), weights(one, new))
 
 
-@pytest.mark.parametrize(("rows", "most"), [(300, 1_000), (700, 1_400)])
-def test_few_rows_have_few_terms_of_all_columns_together(rows: int, most: int) -> None:
+@pytest.mark.parametrize(
+    ("rows", "is_alone", "most"),
+    [(300, False, 1_000), (700, False, 1_400), (100, True, 1_000), (300, True, 2_400)],
+)
+def test_few_rows_have_few_terms_of_all_columns_together(
+    rows: int, is_alone: bool, most: int
+) -> None:
     rng = np.random.default_rng(0)
     words = ["".join(rng.choice(list("abcdefgh"), 7)) for _ in range(500)]
     frame = pd.DataFrame(
         {name: [" ".join(rng.choice(words, 12)) for _ in range(rows)] for name in ("one", "other")}
     )
+    if not is_alone:
+        frame["number"] = rng.normal(size=rows)
     columns = [one for one in TableEncoding.fit(frame).columns if isinstance(one, TextColumn)]
     assert len(columns) == 2
     assert sum(one.n_terms for one in columns) == most
     assert fitted(frame["one"]).n_terms > most
+
+
+def test_the_first_and_the_last_word_are_terms_but_not_in_earlier_models() -> None:
+    column = fitted(pd.Series(["cat saw dog", "cat saw bank", "dog saw cat", "bank saw dog"] * 9))
+    of_ends, without = (
+        TextColumn.from_dict(state, column.tensors())
+        for state in (column.to_dict(), {**column.to_dict(), "ends": False})
+    )
+    texts = ["cat dog", "dog cat"]
+    first, second = weights(of_ends, texts)
+    assert not np.allclose(first, second)
+    first, second = weights(without, texts)
+    np.testing.assert_array_equal(first, second)
+    old = {key: value for key, value in column.to_dict().items() if key != "ends"}
+    assert not TextColumn.from_dict(old, column.tensors()).ends
+
+
+def test_pairs_reach_as_far_as_asked_and_their_distance_counts() -> None:
+    text = pd.Series(["cat old dog", "dog old cat", "cat dog old", "dog cat old"] * 9)
+    for reach in (1, 2):
+        column = TextColumn(**{**vars(fitted(text, reach=reach)), "ends": False})
+        # Neither text has a pair of neighbours that the training rows have.
+        first, second = weights(column, ["cat very dog", "dog very cat"])
+        assert np.allclose(first, second) == (reach == 1)
+    near, far = weights(column, ["cat dog", "cat very dog"])
+    assert not np.allclose(near, far)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ import pytest
 
 import autoloss
 from autoloss.core.settings import NetworkConfig
-from autoloss.search import load_space
+from autoloss.experiment import starting
+from autoloss.search import Study, load_space
 from tests.spaces import SMALL
 
 
@@ -69,3 +71,33 @@ def test_all_trainings_of_a_search_are_narrow_for_few_classes(tmp_path: Path) ->
         "sklearn:iris", space=space, trials=8, track="off", device="cpu", out=tmp_path
     )
     assert result.model.config.width == result.summary.settings["width"] == 16
+
+
+@pytest.mark.parametrize(("device", "size"), [("cpu", (32, 2)), ("cuda", (64, 4))])
+def test_pictures_have_a_larger_network_on_a_gpu(device: str, size: tuple[int, int]) -> None:
+    network = load_space("image").network.trained_on(device)
+    assert (network.width, network.depth) == size
+    # A study that began on one device goes on with another.
+    for other in ("cpu", "cuda"):
+        assert network.trained_on(other) == network
+
+
+def test_a_study_keeps_the_network_of_the_device_that_it_began_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = tmp_path / "small.toml"
+    space.write_text(
+        SMALL.replace("[network]\n", "[network]\ngpu_width = 24\ngpu_depth = 3\n"),
+        encoding="utf-8",
+    )
+    given = {"space": space, "trials": 8, "device": "cpu"}
+    usual = autoloss.plan("sklearn:iris", **given).network
+    # The start of a search asks for the kind of the device; the trainings are on the CPU.
+    monkeypatch.setattr(starting, "find_device", lambda name: SimpleNamespace(type="cuda"))
+    result = autoloss.search("sklearn:iris", track="off", out=tmp_path, name="one", **given)
+    monkeypatch.undo()
+    assert "3 hidden layers of 24" not in usual
+    assert (result.model.config.width, result.model.config.depth) == (24, 3)
+    network = Study.open("one", out=tmp_path).space.network
+    assert (network.width, network.depth) == (24, 3)
+    assert network == network.trained_on("cuda")

@@ -97,14 +97,18 @@ def test_a_row_that_has_diverged_leaves_the_others_alone(monkeypatch: pytest.Mon
         torch.testing.assert_close(optimiser.rows[row], expected, rtol=0, atol=1e-12)
 
 
-def test_a_row_is_rounded_alike_in_any_place() -> None:
+@pytest.mark.parametrize("pool", [range(0), range(3, 12)])
+def test_a_row_is_rounded_alike_in_any_place(pool: range) -> None:
     n_weights, n_steps = 13, 500
 
     def stepped(kept: list[int]) -> torch.Tensor:
         draw = torch.Generator().manual_seed(0)
         weights = torch.randn(9, n_weights, generator=draw)
         optimiser = RowAdamW(
-            weights[kept], lr=torch.logspace(-3, -2, 9)[kept], weight_decay=torch.zeros(len(kept))
+            weights[kept],
+            lr=torch.logspace(-3, -2, 9)[kept],
+            weight_decay=torch.zeros(len(kept)),
+            pool=pool,
         )
         for _ in range(n_steps):
             optimiser.gradients.copy_(torch.randn(9, n_weights, generator=draw)[kept])
@@ -114,3 +118,33 @@ def test_a_row_is_rounded_alike_in_any_place() -> None:
     together = stepped(list(range(9)))
     for kept in ([0], [8], [2, 3, 4], [1, 2, 3, 4, 5, 6, 7], [8, 7, 6, 5, 4]):
         assert stepped(kept).equal(together[kept])
+
+
+def by_hand(row: int, steps: int, pool: range) -> torch.Tensor:
+    """The oracle: AdamW whose squares are means over a pool."""
+    weights = rows()[row].clone()
+    first, second = torch.zeros_like(weights), torch.zeros_like(weights)
+    lr, decay = float(LR[row]), float(WEIGHT_DECAY[row])
+    for step in range(1, steps + 1):
+        gradient = gradients(step - 1)[row]
+        square = gradient**2
+        square[list(pool)] = square[list(pool)].mean()
+        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * square
+        change = first / (1 - 0.9**step) / ((second / (1 - 0.999**step)).sqrt() + 1e-8)
+        weights = weights * (1 - lr * decay) - lr * change
+    return weights
+
+
+@pytest.mark.parametrize("pool", [range(0, 4), range(2, 7), range(1, 3), range(0, 7)])
+def test_weights_of_a_pool_share_their_second_moment(pool: range) -> None:
+    optimiser = RowAdamW(rows(), lr=LR, weight_decay=WEIGHT_DECAY, pool=pool)
+    for step in range(3):
+        optimiser.gradients.copy_(gradients(step))
+        optimiser.step(1.0)
+    optimiser = optimiser.keep([2, 1])
+    for step in range(3, 6):
+        optimiser.gradients.copy_(gradients(step)[[2, 1]])
+        optimiser.step(1.0)
+    for place, row in enumerate([2, 1]):
+        expected = by_hand(row, 6, pool)
+        torch.testing.assert_close(optimiser.rows[place], expected, rtol=0, atol=1e-12)
