@@ -329,7 +329,13 @@ def _edges(
     edges: list[NDArray[np.float32]] = []
     missing: list[bool] = []
     for column in numeric:
-        found = column.encode(cells(column.name)).numeric
+        series = cells(column.name)
+        found: NDArray[np.float32] | None
+        if isinstance(column, TextColumn):
+            # Its terms, which have no edges, would take most of the time.
+            found = column.numbers(series)
+        else:
+            found = column.encode(series).numeric
         for numbers in () if found is None else found.T:
             edges.append(quantile_edges(numbers, own) if own else np.zeros(1, np.float32))
             missing.append(bool(np.isnan(numbers).any()))

@@ -134,8 +134,15 @@ class TextColumn:
         text = values_of(without_marks(series, self.marks)).text
         kept, idf = self.kept.numpy(), self.idf.numpy()
         terms, shares = _terms_of(text, kept, idf, self.places, self.reach, ends=self.ends)
-        length = self.length(_log_lengths(text))[:, None]
-        return Block(len(series), numeric=length, terms=terms, shares=shares)
+        return Block(len(series), numeric=self._lengths(text), terms=terms, shares=shares)
+
+    def numbers(self, series: pd.Series) -> NDArray[np.float32]:
+        """Return the length of each text alone, ``(N, 1)``."""
+        return self._lengths(values_of(without_marks(series, self.marks)).text)
+
+    def _lengths(self, text: pd.Series) -> NDArray[np.float32]:
+        """Return the scaled length of each text, ``(N, 1)``."""
+        return self.length(_log_lengths(text))[:, None]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as plain values, but for its tensors."""

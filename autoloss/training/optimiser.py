@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -77,13 +78,15 @@ class _Pool:
     def step(self, stepped: Tensor, *, lr: float, weight_decay: float) -> None:
         """Step weights by the mean of their squared gradients in the place of each square."""
         first, second = self.moments[0], self.moments[1, :, :1]
-        square = torch.linalg.vector_norm(self.gradients).square() / self.gradients.numel()
+        # A tensor for each number would cost more than the passes over a few thousand weights.
+        norm, count = float(torch.linalg.vector_norm(self.gradients)), float(self.count)
+        square = _BETAS[1] * float(second)
+        square += (1.0 - _BETAS[1]) * norm * norm / self.gradients.numel()
+        second.fill_(square)
         first.lerp_(self.gradients, 1.0 - _BETAS[0])
-        second.lerp_(square, 1.0 - _BETAS[1])
-        # 1 - beta ** 1 would be rounded to a ten-thousandth in single precision.
-        known = [1.0 - beta ** self.count.double() for beta in _BETAS]
-        scale = 1.0 / (known[0] * ((second / known[1]).sqrt() + _EPSILON))
-        stepped.mul_(1.0 - lr * weight_decay).addcmul_(first, scale.to(first), value=-lr)
+        rate = lr / (1.0 - _BETAS[0] ** count)
+        rate /= math.sqrt(square / (1.0 - _BETAS[1] ** count)) + _EPSILON
+        stepped.mul_(1.0 - lr * weight_decay).add_(first, alpha=-rate)
 
 
 def _blocks(ages: Sequence[int], size: int) -> Iterator[tuple[int, int, int]]:

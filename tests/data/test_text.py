@@ -155,3 +155,9 @@ def test_pairs_reach_as_far_as_asked_and_their_distance_counts() -> None:
         assert np.allclose(first, second) == (reach == 1)
     near, far = weights(column, ["cat dog", "cat very dog"])
     assert not np.allclose(near, far)
+
+
+def test_the_numbers_of_a_column_are_those_of_its_encoding() -> None:
+    texts = pd.Series(["a dog", None, "", "the cat saw"], dtype="string")
+    column = fitted(documents(60, 8))
+    np.testing.assert_array_equal(column.numbers(texts), column.encode(texts).numeric)

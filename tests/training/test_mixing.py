@@ -18,6 +18,7 @@ from autoloss.readout import fold_numbers
 from autoloss.training import Batch, Candidate, Job, Orders, Population, train
 from autoloss.training.mixing import BetaQuantile, Mixing, of_tokens, weighted_mix
 from autoloss.training.rows import logits_of
+from tests.training.pooled import Pooled
 
 CPU = torch.device("cpu")
 F64 = torch.float64
@@ -104,9 +105,9 @@ def by_hand(job: Job, batch: Batch, candidate: Candidate, mixes: list[Mix]) -> t
     row = network.initial(torch.Generator().manual_seed(candidate.seed)).to(F64)
     views = network.layout.views(row.unsqueeze(0))
     weights = {name: view[0].clone().requires_grad_() for name, view in views.items()}
-    adam = torch.optim.AdamW(
-        weights.values(), lr=candidate.lr, weight_decay=candidate.weight_decay
-    )
+    settings = {"lr": candidate.lr, "weight_decay": candidate.weight_decay}
+    adam = torch.optim.AdamW([one for name, one in weights.items() if name != "terms"], **settings)
+    of_terms = Pooled(weights["terms"], **settings)
     targets = batch.targets[0]
     for mix in mixes:
         partner, share = mix.partner[0], mix.share[0]
@@ -127,8 +128,11 @@ def by_hand(job: Job, batch: Batch, candidate: Candidate, mixes: list[Mix]) -> t
             for labels in (targets, targets[partner])
         ]
         adam.zero_grad()
+        weights["terms"].grad = None
         (share * losses[0] + (1.0 - share) * losses[1]).mean().backward()
         adam.step()
+        assert weights["terms"].grad is not None
+        of_terms.step(weights["terms"].grad)
     return network.layout.row(weights).detach()
 
 
