@@ -128,6 +128,27 @@ def test_the_encoded_rows_of_a_table_are_searched_like_the_table(
     assert shown(same) == shown(expected)
 
 
+def test_groups_divide_examples_as_they_divide_the_rows_of_a_table(
+    small: Path, tmp_path: Path
+) -> None:
+    table = make_few_rows()
+    who = [f"patient {number // 3}" for number in range(len(table))]
+    options = DataOptions(target="y", groups="who")
+    expected = search(
+        table.assign(who=who), small, tmp_path, target="y", groups="who", name="table"
+    )
+    data = prepare(table.assign(who=who), options, protocol=load_space(small).protocol)
+    encoding = data.encoding
+    dense = to_dense(encoding.transform(table.drop(columns="y")), encoding.schema, 4)
+    given = ({"x": dense, "who": who}, table["y"].to_numpy())
+    same = search(given, small, tmp_path, groups="who", name="tensors")
+    assert shown(same) == shown(expected)
+    # The network reads no group, and a new example needs none.
+    model = autoloss.load(tmp_path / "tensors" / "model", model=small_net)
+    found = model.predict_proba(given)
+    np.testing.assert_array_equal(found, model.predict_proba(dense))
+
+
 def test_candidates_together_equal_candidates_alone(small: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone.toml"
     alone.write_text(SMALL.replace("together = 8", "together = 1"), encoding="utf-8")

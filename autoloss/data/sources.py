@@ -265,7 +265,7 @@ def _beside(
 def _load_tensors(source: Source, options: DataOptions) -> Sources:
     """Read what a program holds; see `load_sources`."""
     check_options(options)
-    main = load_tensors(source)
+    main = load_tensors(source, groups=options.groups)
     name = main.targets[0] if len(main.targets) == 1 else f"{len(main.targets)} labels"
     roles = Roles(name, main.targets, (ITEM, HASHED), None)
 
@@ -287,7 +287,7 @@ def _load_tensors(source: Source, options: DataOptions) -> Sources:
             continue
         if not (is_given(given) or is_place(given)):
             raise not_a_table(given, name=role)
-        own = load_tensors(given, name=role, like=main.beside.encoding)
+        own = load_tensors(given, name=role, like=main.beside.encoding, groups=options.groups)
         if own.targets != main.targets:
             raise InputError(
                 f"{own.table.label} must have the labels of {main.table.label},"

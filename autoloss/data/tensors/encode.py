@@ -29,9 +29,11 @@ class TensorEncoding:
 
     Args:
         schema: The structure.
+        groups: The key of the group in the dict of an example, which is no input; empty for none.
     """
 
     schema: TensorSchema
+    groups: str = ""
     schema_type: ClassVar[type[TensorSchema]] = TensorSchema
 
     @property
@@ -109,7 +111,8 @@ class TensorEncoding:
     def to_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Return the encoding as JSON values, and no tensors, for `from_state`."""
         leaves = [asdict(leaf) for leaf in self.schema.leaves]
-        return {"version": _VERSION, "tree": self.schema.tree, "leaves": leaves}, {}
+        state = {"version": _VERSION, "tree": self.schema.tree, "leaves": leaves}
+        return {**state, "groups": self.groups}, {}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
@@ -122,7 +125,7 @@ class TensorEncoding:
         leaves = tuple(
             Leaf(one["name"], tuple(one["shape"]), one["dtype"]) for one in state["leaves"]
         )
-        return cls(cls.schema_type(state["tree"], leaves))
+        return cls(cls.schema_type(state["tree"], leaves), state.get("groups", ""))
 
     def check(self) -> None:
         """Check that the parts of a loaded encoding fit together.

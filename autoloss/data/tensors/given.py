@@ -82,7 +82,7 @@ def opened(source: Given | str | Path, *, name: str = "DATA") -> tuple[Given, st
 
 
 def as_items(
-    given: Given, *, label: str, has_labels: bool = True
+    given: Given, *, label: str, has_labels: bool = True, groups: str = ""
 ) -> tuple[ItemReader | None, list[float] | list[int] | None]:
     """Return data as examples with numbers, and what a sampler says of them.
 
@@ -90,6 +90,7 @@ def as_items(
         given: The data.
         label: Their name in messages.
         has_labels: Whether examples must have labels.
+        groups: The key of the group of an example; empty for none.
 
     Returns:
         The examples, None for data that come as batches only; and the weight of each example
@@ -108,7 +109,8 @@ def as_items(
         is_set = hasattr(given, "__getitem__")
         if isinstance(given, list):
             is_set = bool(given) and is_single(given[0], label=label, has_labels=has_labels)
-        return (ItemReader(given, label, has_labels=has_labels) if is_set else None), None
+        items = ItemReader(given, label, has_labels=has_labels, groups=groups)
+        return (items if is_set else None), None
     if isinstance(given.dataset, IterableDataset) or given.batch_sampler is None:
         return None, None
     if not isinstance(given.dataset, Sized):
@@ -125,6 +127,7 @@ def as_items(
         given.num_workers,
         has_labels,
         given.worker_init_fn,
+        groups,
     )
     return items, _sampled(given, label)
 
@@ -159,13 +162,16 @@ def _sampled(loader: Any, label: str) -> list[float] | list[int] | None:
     return None if numbers == list(range(len(loader.dataset))) else numbers
 
 
-def read_batches(given: Given, *, label: str, has_labels: bool = True) -> Iterator[RawBatch]:
+def read_batches(
+    given: Given, *, label: str, has_labels: bool = True, groups: str = ""
+) -> Iterator[RawBatch]:
     """Yield the batches of data that have no examples with numbers, in one pass.
 
     Args:
         given: The data.
         label: Their name in messages.
         has_labels: Whether batches must have labels; if not, ``(inputs,)`` will do.
+        groups: The key of the groups of a batch; empty for none.
 
     Raises:
         InputError: They have no length, or another one than they say.
@@ -176,7 +182,7 @@ def read_batches(given: Given, *, label: str, has_labels: bool = True) -> Iterat
                 f"{label} must be a pair (inputs, labels), but got {len(given)} values: put the"
                 " inputs in a tuple or a dict of their own."
             )
-        yield collated(given, label=label, has_labels=has_labels)
+        yield collated(given, label=label, has_labels=has_labels, groups=groups)
         return
     batches: Iterable[Any] = given
     try:
@@ -191,7 +197,7 @@ def read_batches(given: Given, *, label: str, has_labels: bool = True) -> Iterat
         count += 1
         if count > said:
             break
-        yield collated(batch, label=label, has_labels=has_labels)
+        yield collated(batch, label=label, has_labels=has_labels, groups=groups)
     if count != said:
         more = "more" if count > said else f"{count:,}"
         raise InputError(

@@ -17,6 +17,7 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.data.messages import one_line
 from autoloss.data.tensors.ahead import ReadAhead
+from autoloss.data.tensors.groups import one_group_error, without_group
 from autoloss.data.tensors.tree import Leaf, Tree, flat
 
 LABEL_KEYS = ("labels", "label")
@@ -24,11 +25,15 @@ _MASK = "attention_mask"
 
 
 class RawBatch(NamedTuple):
-    """Some examples: the structure of the inputs, their tensors ``(B, ...)``, and B labels."""
+    """Some examples: the structure of the inputs, their tensors ``(B, ...)``, and B labels.
+
+    The groups are B values; None where the examples name none.
+    """
 
     tree: Tree
     tensors: dict[str, Tensor]
     labels: NDArray[Any]
+    groups: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +48,7 @@ class ItemReader:
         batch_size: The examples that are read at once.
         workers: Processes that read ahead.
         begin: Called in each of them with its number, as ``DataLoader(worker_init_fn=...)``.
+        groups: The key of the group in the inputs' dict, which is no input; empty for none.
         has_labels: Whether examples must have labels; if not, ``(inputs,)`` and dicts without
             ``labels`` will do.
     """
@@ -54,6 +60,7 @@ class ItemReader:
     workers: int = 0
     has_labels: bool = True
     begin: Callable[[int], None] | None = None
+    groups: str = ""
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -66,7 +73,13 @@ class ItemReader:
         """
         items = self._items(numbers)
         if self.collate is None:
-            return stacked(items, numbers, label=self.label, has_labels=self.has_labels)
+            return stacked(
+                items,
+                numbers,
+                label=self.label,
+                has_labels=self.has_labels,
+                groups=self.groups,
+            )
         try:
             together = self.collate(items)
         except Exception as error:
@@ -74,7 +87,9 @@ class ItemReader:
                 f"{self.label} must have a collate_fn that joins its items, but it gave"
                 f" {_told(error)}."
             ) from error
-        found = collated(together, label=self.label, has_labels=self.has_labels)
+        found = collated(
+            together, label=self.label, has_labels=self.has_labels, groups=self.groups
+        )
         if len(found.labels) != len(numbers):
             raise InputError(
                 f"{self.label} must have a collate_fn that keeps every item, but {len(numbers)}"
@@ -262,13 +277,16 @@ def is_single(pair: Any, *, label: str, has_labels: bool = True) -> bool:
     return labels is not None and (isinstance(labels, str) or np.ndim(labels) == 0)
 
 
-def collated(together: Any, *, label: str, has_labels: bool = True) -> RawBatch:
-    """Return a batch as a loader gives it; see `split`. Labels that it lacks are 0.
+def collated(together: Any, *, label: str, has_labels: bool = True, groups: str = "") -> RawBatch:
+    """Return a batch as a loader gives it; see `split` and `without_group`.
+
+    Labels that it lacks are 0.
 
     Raises:
         InputError: It is no pair, or its tensors have unlike numbers of examples.
     """
     inputs, labels = split(together, label=label, has_labels=has_labels)
+    inputs, own = without_group(inputs, groups)
     tree, tensors = flat(inputs, label=label)
     if labels is None and not has_labels:
         one = next(iter(tensors.values()), torch.zeros(0))
@@ -281,22 +299,34 @@ def collated(together: Any, *, label: str, has_labels: bool = True) -> RawBatch:
                 f"{label} must have as many inputs as labels in a batch, but {name!r} has {size}"
                 f" and there are {len(found)} labels."
             )
-    return RawBatch(tree, tensors, found)
+    named = None if own is None else label_array(own, label=label)
+    if named is not None and named.shape != found.shape[:1]:
+        raise one_group_error(groups, label)
+    return RawBatch(tree, tensors, found, named)
 
 
 def stacked(
-    items: Sequence[Any], numbers: Sequence[int], *, label: str, has_labels: bool = True
+    items: Sequence[Any],
+    numbers: Sequence[int],
+    *,
+    label: str,
+    has_labels: bool = True,
+    groups: str = "",
 ) -> RawBatch:
-    """Return single examples as a batch; see `split`. Labels that they lack are 0.
+    """Return single examples as a batch; see `split` and `without_group`.
+
+    Labels that they lack are 0.
 
     Raises:
         InputError: Two examples have inputs of unlike structure or shape.
     """
     tree: Tree | None = None
     each: list[dict[str, Tensor]] = []
-    labels = []
+    labels, named = [], []
     for number, item in zip(numbers, items, strict=True):
         inputs, answer = split(item, label=label, has_labels=has_labels)
+        inputs, group = without_group(inputs, groups)
+        named.append(group)
         own, tensors = flat(inputs, label=label)
         labels.append(0 if answer is None and not has_labels else answer)
         each.append(tensors)
@@ -311,7 +341,11 @@ def stacked(
             )
     assert tree is not None
     tensors = {name: torch.stack([one[name] for one in each]) for name in each[0]}
-    return RawBatch(tree, tensors, label_array(labels, label=label))
+    is_named = any(group is not None for group in named)
+    found = label_array(named, label=label) if is_named else None
+    if found is not None and found.ndim != 1:
+        raise one_group_error(groups, label)
+    return RawBatch(tree, tensors, label_array(labels, label=label), found)
 
 
 def label_array(labels: Any, *, label: str) -> NDArray[Any]:

@@ -29,6 +29,7 @@ class Pieces:
         tree: The structure of the inputs; None before the first batch.
         kept: The tensors of the batches whose inputs are kept.
         labels: The labels of each batch.
+        groups: The groups of each batch; None where a batch names none.
         hashes: A hash of each example.
         bytes: The size of all inputs.
     """
@@ -38,6 +39,7 @@ class Pieces:
         self.tree: Tree | None = None
         self.kept: deque[dict[str, Tensor]] = deque()
         self.labels: list[NDArray[Any]] = []
+        self.groups: list[NDArray[Any] | None] = []
         self.hashes: list[str] = []
         self._shapes: dict[str, Leaf] = {}
         self._per_token = True
@@ -65,6 +67,7 @@ class Pieces:
             else:
                 self.hashes += [f"{number}" for number in range(first, first + count)]
             self.labels.append(batch.labels)
+            self.groups.append(batch.groups)
             self.bytes += sum(one.nbytes for one in batch.tensors.values())
             if keep:
                 self.kept.append(batch.tensors)

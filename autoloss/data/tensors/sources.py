@@ -19,6 +19,7 @@ from autoloss.data.options import NO_OPTIONS, DataOptions
 from autoloss.data.sequences.tags import TagColumn
 from autoloss.data.tensors.encode import TensorEncoding
 from autoloss.data.tensors.given import Given, as_items, opened, read_batches
+from autoloss.data.tensors.groups import groups_of
 from autoloss.data.tensors.inputs import LARGEST, MemoryStore, TensorInputs, TensorSchema
 from autoloss.data.tensors.items import ItemReader, ItemStore, drawn_from
 from autoloss.data.tensors.labels import LABEL, are_one_hot, label_columns
@@ -43,7 +44,6 @@ _UNREAD = (
     "tokens",
     "images",
     "image_size",
-    "groups",
     "split_by",
     "drop",
     "features",
@@ -116,6 +116,7 @@ def load_tensors(
     name: str = "DATA",
     like: TensorEncoding | None = None,
     has_labels: bool = True,
+    groups: str | None = None,
 ) -> TensorTable:
     """Read what a program holds: all labels, and the inputs if the memory is enough.
 
@@ -124,15 +125,17 @@ def load_tensors(
         name: Name of the argument in messages.
         like: The encoding that they must have.
         has_labels: Whether they must have labels.
+        groups: The key of the group in the dict of inputs; None for none.
 
     Raises:
-        InputError: They cannot be read, or have another structure.
+        InputError: They cannot be read, lack the groups, or have another structure.
     """
     given, label = opened(source, name=name)
-    items, sampled = as_items(given, label=label, has_labels=has_labels)
+    key = (groups or "") if like is None else like.groups
+    items, sampled = as_items(given, label=label, has_labels=has_labels, groups=key)
     pieces, is_random, store = Pieces(label), False, None
     if items is None:
-        pieces.take(read_batches(given, label=label, has_labels=has_labels))
+        pieces.take(read_batches(given, label=label, has_labels=has_labels, groups=key))
         if pieces.bytes > LARGEST and not isinstance(given, tuple):
             raise InputError(
                 f"{label} must be a Dataset to be larger than {LARGEST / 1e9:.1f} GB, because"
@@ -150,7 +153,7 @@ def load_tensors(
             pieces.take(items.batches(), keep=is_kept, hashed=not is_random)
         if is_random or not is_kept:
             store = ItemStore(items, pieces.leaves, is_random)
-    found = _table(pieces, store, like=like, sampled=sampled, is_random=is_random)
+    found = _table(pieces, store, like=like, sampled=sampled, is_random=is_random, groups=groups)
     if items is None or not is_random or not _differs(items, 1, 1):
         return found
     note = (
@@ -167,6 +170,7 @@ def _table(
     like: TensorEncoding | None,
     sampled: Sequence[float] | Sequence[int] | None,
     is_random: bool,
+    groups: str | None,
 ) -> TensorTable:
     """Return examples as a table.
 
@@ -176,20 +180,23 @@ def _table(
         like: The encoding that they must have.
         sampled: The weights of the examples, or the numbers of those that count.
         is_random: Whether examples differ from read to read.
+        groups: The key of the group of each example, which must have it; None for none.
     """
     assert pieces.tree is not None
     label, count, leaves, tags = pieces.label, len(pieces.hashes), pieces.leaves, None
     frame = pd.DataFrame({ITEM: np.arange(count), HASHED: pieces.hashes})
+    if groups is not None:
+        frame[groups] = groups_of(pieces.groups, groups, label=label)
     encoding: TensorEncoding
     inputs: Any
     if pieces.are_tokens if like is None else isinstance(like, TokenTensorEncoding):
         inputs, tags = tokens_of(pieces.kept, pieces.labels)
         leaves = per_token(leaves)
-        encoding = TokenTensorEncoding(TokenTensorSchema(pieces.tree, leaves))
+        encoding = TokenTensorEncoding(TokenTensorSchema(pieces.tree, leaves), groups or "")
         texts = [" ".join(map(str, row)) for one in map(_as_rows, pieces.labels) for row in one]
         columns = pd.DataFrame({LABEL: texts})
     else:
-        encoding = TensorEncoding(TensorSchema(pieces.tree, leaves))
+        encoding = TensorEncoding(TensorSchema(pieces.tree, leaves), groups or "")
         columns = label_columns(pieces.labels, label)
         inputs = TensorInputs.of(pieces.store() if store is None else store)
     if like is not None:

@@ -321,8 +321,8 @@ def test_a_fault_is_one_line(given: Any, message: str) -> None:
 
 
 def test_options_of_tables_are_refused() -> None:
-    with pytest.raises(InputError, match="groups must be left out"):
-        prepare((X, Y), DataOptions(groups="g"))
+    with pytest.raises(InputError, match="split_by must be left out"):
+        prepare((X, Y), DataOptions(split_by="g"))
     with pytest.raises(InputError, match="the training data had"):
         prepare((X, Y), DataOptions(test=(X[:, :2], Y)))
     with pytest.raises(InputError, match="test must be a path"):
@@ -385,3 +385,42 @@ def test_a_report_shows_pictures() -> None:
     with Image.open(io.BytesIO(base64.b64decode(first.partition(",")[2]))) as shown:
         assert np.asarray(shown)[:, :, 2].ravel().tolist() == list(range(0, 256, 17))
     assert prepare((X, Y), NO_OPTIONS).glimpses("data", [0])[0].picture == ""
+
+
+GROUP = [f"patient {k // 4}" for k in range(N)]
+GROUPED = [({"x": one, "who": who}, int(y)) for one, y, who in zip(X, Y, GROUP, strict=True)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        Plain(GROUPED),
+        DataLoader(Plain(GROUPED), batch_size=7),
+        ({"x": X, "who": GROUP}, Y),
+        ({"x": X, "who": torch.arange(N) // 4}, Y),
+        Batches(
+            [({"x": X[k : k + 20], "who": GROUP[k : k + 20]}, Y[k : k + 20]) for k in (0, 20, 40)],
+            3,
+        ),
+    ],
+    ids=["items", "loader", "names", "numbers", "batches"],
+)
+def test_no_group_is_in_two_parts_and_no_network_reads_it(given: Any) -> None:
+    data = prepare(given, DataOptions(groups="who"))
+    assert data.encoding.schema.tree == "inputs"
+    assert data.encoding.groups == "who"
+    for fold in data.folds:
+        parts = [set((part.rows // 4).tolist()) for part in (fold.train, fold.valid)]
+        assert parts[0].isdisjoint(parts[1])
+        # The bootstrap draws whole groups.
+        assert len(fold.valid.clusters.unique()) == len(parts[1])
+
+
+def test_groups_that_are_no_key_of_the_inputs_are_refused() -> None:
+    for given in ((X, Y), Plain(ITEMS), ({"x": X, "why": X}, Y)):
+        with pytest.raises(InputError, match="there is no 'who': give inputs as"):
+            prepare(given, DataOptions(groups="who"))
+    with pytest.raises(InputError, match="one value of 'who' for each example"):
+        prepare(({"x": X, "who": X}, Y), DataOptions(groups="who"))
+    with pytest.raises(InputError, match="inputs of test, but there is no 'who'"):
+        prepare(({"x": X, "who": GROUP}, Y), DataOptions(groups="who", test=(X, Y)))
