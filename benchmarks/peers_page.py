@@ -123,9 +123,22 @@ def ranks(lines: Sequence[Line]) -> str:
     """Return the mean rank of each peer, of all and of networks."""
     titles = [title for peer, title in TITLES.items() if peer not in UNRANKED]
     rows = [["of", "sets", *titles]]
-    for title, of in (("all", [*TITLES]), ("networks", [*NETWORKS])):
-        sets, found = mean_ranks(lines, [peer for peer in of if peer not in UNRANKED])
-        ranked = [found.get(peer) for peer in TITLES if peer not in UNRANKED]
+    every = [peer for peer in TITLES if peer not in UNRANKED]
+    tuned = [
+        {**line, "peer": "autoloss"} if line["peer"] == "cross_entropy" else line
+        for line in lines
+        if line["peer"] != "autoloss"
+    ]
+    kinds = (
+        ("all", lines, every),
+        ("networks", lines, NETWORKS),
+        ("networks, of autoloss its tuned cross-entropy", tuned, NETWORKS),
+    )
+    for title, own, of in kinds:
+        sets, found = mean_ranks(own, of)
+        if "autoloss" not in found and own is tuned:
+            continue
+        ranked = [found.get(peer) for peer in every]
         rows.append([title, str(sets), *("" if one is None else f"{one:.2f}" for one in ranked)])
     return _text(rows)
 
