@@ -11,7 +11,7 @@ from autoloss.core.lazy import make_lazy
 
 if TYPE_CHECKING:
     from autoloss import losses
-    from autoloss.api import load, plan, resume, search, ship
+    from autoloss.api import join, load, plan, resume, search, ship
     from autoloss.core.errors import AutolossError, InputError
     from autoloss.diagnosis.run import diagnose
     from autoloss.estimator import AutoLossClassifier
@@ -29,6 +29,7 @@ __all__ = [
     "SearchResult",
     "Study",
     "diagnose",
+    "join",
     "list_studies",
     "load",
     "losses",

@@ -11,7 +11,8 @@ from autoloss.data.class_knowledge import Similarity, Weights
 from autoloss.data.costs import Costs
 from autoloss.data.options import Columns
 from autoloss.executors import Workers
-from autoloss.experiment import planning, resuming, starting
+from autoloss.experiment import joining, planning, resuming, starting
+from autoloss.experiment.joining import Joined
 from autoloss.experiment.request import Request, Ship, Track
 from autoloss.experiment.shipping import ship
 from autoloss.experiment.teachers.opening import GivenTeacher
@@ -24,7 +25,7 @@ from autoloss.records import Plan
 from autoloss.search import SearchResult
 from autoloss.search.folders import list_studies
 
-__all__ = ["list_studies", "load", "plan", "resume", "search", "ship"]
+__all__ = ["join", "list_studies", "load", "plan", "resume", "search", "ship"]
 
 
 @watched
@@ -327,3 +328,58 @@ def resume(
     """
     again = Request.of(locals())
     return resuming.resume(study, again, judge_now=judge_now, progress=as_progress(progress))
+
+
+@watched
+def join(
+    study: str | Path,
+    *,
+    storage: str | None = None,
+    out: str | Path = "reports",
+    data: Source | None = None,
+    valid: Source | None = None,
+    test: Source | None = None,
+    ood: Source | None = None,
+    metric: MetricFunction | Metric | None = None,
+    teacher: GivenTeacher | None = None,
+    losses: Losses | None = None,
+    metrics: Metrics | None = None,
+    model: Model | None = None,
+    device: str | None = None,
+    workers: Workers | None = None,
+    wait: float = 0.0,
+    progress: Watcher = None,
+) -> Joined:
+    """Train trials of a study beside other processes, on this or another machine.
+
+    It returns when the budget is spent. The first process that finds it spent reaches the
+    verdict; the others leave, and `search` or `resume` elsewhere waits for it.
+
+    Args:
+        study: Its name, or its folder.
+        storage: URL of its database. Without a database all processes share the folder `out`.
+        out: The folder of all studies on this machine.
+        data: The data, if their path is another one here; the fingerprint must be the same.
+        valid: See `data`.
+        test: See `data`.
+        ood: See `data`.
+        metric: The function, if the study's metric is a function.
+        teacher: The teacher, if its path is another one here, or it is no file.
+        losses: Your own losses, likewise.
+        metrics: Your own metrics, likewise.
+        model: Your own network, likewise.
+        device: Where to train; by default as the study says.
+        workers: Processes that train here; by default as the study says.
+        wait: Seconds to wait for a study that has not begun yet.
+        progress: Whether to show progress, by default in a terminal and in a notebook only; or an
+            object that receives it.
+
+    Returns:
+        The part that this process took, with the result if it reached the verdict.
+
+    Raises:
+        StudyNotFoundError: There is no such study.
+        InputError: Something is missing here, or the data are not those of the study.
+    """
+    again = Request.of(locals())
+    return joining.join(study, again, progress=as_progress(progress), wait=wait)

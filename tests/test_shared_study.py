@@ -93,7 +93,7 @@ def test_no_verdict_is_reached_without_the_rows_of_every_trial(
         return False
 
     with monkeypatch.context() as context:
-        context.setattr(SearchSession, "_has_waited_for_lost", lose)
+        context.setattr(SearchSession, "await_others", lose)
         with pytest.raises(InputError, match="lacks those of 1 of 8 trials: copy them"):
             autoloss.resume("s", out=begun)
     with pytest.raises(InputError, match="lacks those of 1 of 8 trials"):

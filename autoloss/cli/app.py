@@ -18,6 +18,7 @@ from autoloss.cli.commands import (
     bench,
     diagnose,
     export,
+    join,
     list_studies,
     losses,
     predict,
@@ -97,6 +98,7 @@ _SEARCH, _RESULT, _REFERENCE = "Search", "Results", "Reference"
 for name, module, command, panel in (
     ("search", search, search.search, _SEARCH),
     ("resume", resume, resume.resume, _SEARCH),
+    ("join", join, join.join, _SEARCH),
     ("list", list_studies, list_studies.list_studies, _SEARCH),
     ("select", select, select.select, _RESULT),
     ("report", report, report.report, _RESULT),

@@ -46,7 +46,7 @@ def search_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _duration(text: str) -> float:
+def duration(text: str) -> float:
     """Return the seconds of a duration option."""
     try:
         return seconds(text)
@@ -54,9 +54,9 @@ def _duration(text: str) -> float:
         raise typer.BadParameter(str(error)) from error
 
 
-def _number_or_auto(text: str) -> Any:
+def number_or_auto(text: str | None) -> Any:
     """Return the number of an option that is a number or ``auto``."""
-    if text == "auto":
+    if text is None or text == "auto":
         return text
     if not text.isdecimal() or int(text) < 1:
         raise typer.BadParameter(f"must be auto or at least 1, but got {text}.")
@@ -275,7 +275,7 @@ Trials = Annotated[
 TimeLimit = Annotated[
     float | None,
     typer.Option(
-        parser=_duration,
+        parser=duration,
         metavar="DURATION",
         help="Most wall time, the final trainings included: 90s, 10m, 1h30m.",
         rich_help_panel=_BUDGET,
@@ -304,7 +304,7 @@ Workers = Annotated[
     typer.Option(
         metavar="N",
         help="Processes that train on a CPU; auto: one on each free core.",
-        callback=_number_or_auto,
+        callback=number_or_auto,
         rich_help_panel=_BUDGET,
     ),
 ]

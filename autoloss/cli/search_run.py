@@ -63,6 +63,23 @@ def run(
     return run(lambda progress: judge(study, progress), judge=judge, out=out, storage=storage)
 
 
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Report in a line that the user took this process from a study on which others work.
+
+    Raises:
+        typer.Exit: If the user interrupts it.
+    """
+    try:
+        yield
+    except SearchInterrupted as stop:
+        say(
+            f"interrupted; {stop.study} is kept, and the trials of this process are free for "
+            f"others. To take part again: autoloss join {stop.study}"
+        )
+        raise typer.Exit(INTERRUPTED) from stop
+
+
 def _wants_verdict() -> bool:
     """Ask whether to judge the study now; without a terminal the answer is no."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from autoloss.core.clock import Clock
@@ -20,7 +22,9 @@ from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.teachers.opening import open_teacher
 from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.models import OwnModel
+from autoloss.records import TrialRecord
 from autoloss.search import SearchResult, Study
+from autoloss.tracking import Tracking
 
 
 def resume(
@@ -39,6 +43,39 @@ def resume(
         InputError: Something is missing, or the data have changed.
     """
     clock = Clock.start()
+    opened = open_again(study, again)
+    request = Request.from_dict(opened.config.origin["options"])
+    clock.limit = request.time_limit
+    with left_closed(opened):
+        network = recall_network(opened.config.origin, again.model, study=opened.name)
+        tracker = make_tracker(opened, request, again.tracking_uri)
+    result = finished(opened, tracker, network, progress=progress, register=request.register)
+    if result is None:
+        with Crew() as crew:
+            with left_closed(opened, tracker):
+                opened.restart()
+                searched = search_again(
+                    opened, request, again, network, tracker, progress, clock, crew
+                )
+            result = run(searched, judge_now=judge_now)
+    tell_written(result, tracker, progress)
+    return result
+
+
+def open_again(
+    study: str | Path, again: Request, *, on_told: Callable[[TrialRecord], None] | None = None
+) -> Study:
+    """Open a study that autoloss trains itself.
+
+    Args:
+        study: Its name or its folder.
+        again: The values that are given again.
+        on_told: Called with the record of every trial that ends here.
+
+    Raises:
+        StudyNotFoundError: There is no such study.
+        InputError: A loop of the user's own asks its trials, or something is missing.
+    """
     opened = Study.open(
         study,
         out=again.out,
@@ -46,43 +83,57 @@ def resume(
         metric=again.metric,  # type: ignore[arg-type]  # the name of another metric is refused
         losses=again.losses,
         metrics=again.metrics,
+        on_told=on_told,
     )
-    origin = opened.config.origin
-    if "options" not in origin:
+    if "options" not in opened.config.origin:
         opened.close()
         raise InputError(
             f"{opened.name} must be a study that autoloss trained itself, but a loop of its own "
             "asks its trials: go on there with autoloss.Study.open(name)."
         )
-    request = Request.from_dict(origin["options"])
-    clock.limit = request.time_limit
-    with left_closed(opened):
-        network = recall_network(origin, again.model, study=opened.name)
-        tracker = make_tracker(opened, request, again.tracking_uri)
-    result = finished(opened, tracker, network, progress=progress, register=request.register)
-    if result is None:
-        with Crew() as crew:
-            with left_closed(opened, tracker):
-                whole = request.completed(again.checked())
-                device = find_device(request.device)
-                staffed(whole, device, crew, progress)
-                data, teacher = read_again(opened, whole, model=network)
-                strangers = StrangerRows.read(whole, data, opened.space, origin=origin)
-            search_again = OpenSearch(
-                opened,
-                data,
-                request,
-                tracker,
-                progress,
-                clock,
-                teacher=teacher,
-                model=network,
-                crew=crew,
-                strangers=strangers,
-            )
-            result = run(search_again, judge_now=judge_now)
-    tell_written(result, tracker, progress)
-    return result
+    return opened
+
+
+def search_again(
+    opened: Study,
+    request: Request,
+    again: Request,
+    network: OwnModel | None,
+    tracker: Tracking,
+    progress: Progress,
+    clock: Clock,
+    crew: Crew,
+) -> OpenSearch:
+    """Return everything that the search of an existing study needs.
+
+    Args:
+        opened: The study.
+        request: Its request.
+        again: The values that are given again.
+        network: The user's own network; None for the built-in one.
+        tracker: Shows the trials.
+        progress: Receives the progress.
+        clock: The clock of the search.
+        crew: Begins, if several processes train.
+
+    Raises:
+        InputError: Something is missing, or the data have changed.
+    """
+    whole = request.completed(again.checked())
+    staffed(whole, find_device(whole.device), crew, progress)
+    data, teacher = read_again(opened, whole, model=network)
+    return OpenSearch(
+        opened,
+        data,
+        replace(request, device=whole.device, workers=whole.workers),
+        tracker,
+        progress,
+        clock,
+        teacher=teacher,
+        model=network,
+        crew=crew,
+        strangers=StrangerRows.read(whole, data, opened.space, origin=opened.config.origin),
+    )
 
 
 def read_again(

@@ -14,7 +14,8 @@ from autoloss.core.errors import InputError, SearchInterrupted
 from autoloss.core.settings import ProtocolConfig
 from autoloss.data import Fold, StudyData
 from autoloss.executors import Crew, Staffing, staff
-from autoloss.experiment.conclusion import MODEL, conclude, show_result
+from autoloss.experiment.agreeing import one_verdict, read_verdict
+from autoloss.experiment.conclusion import conclude
 from autoloss.experiment.dividing import divisions_of
 from autoloss.experiment.fewer_rows import rows_text
 from autoloss.experiment.notes import study_notes
@@ -30,13 +31,12 @@ from autoloss.experiment.rounds import search_in_rounds
 from autoloss.experiment.session import SearchSession
 from autoloss.experiment.teaching import let_teach
 from autoloss.experiment.timing import make_timetable
-from autoloss.inference.loading import read_model
 from autoloss.losses.own import files_of, has_objects
 from autoloss.metrics import Metric
 from autoloss.models import Network, OwnModel
 from autoloss.records import Plan
-from autoloss.report import summary_from_json
 from autoloss.search import FamilyPlan, SearchResult, Space, Study
+from autoloss.search.conclusion_claim import Concluded
 from autoloss.search.naming import SUMMARY
 from autoloss.tracking import BrokenStore, ClosedTracker, NullTracker, Tracker, Tracking
 from autoloss.training.divisions import Divisions
@@ -59,7 +59,28 @@ def run(opened: OpenSearch, *, judge_now: bool = False) -> SearchResult:
         SearchInterrupted: The user interrupted it.
         InputError: The folder lacks what other machines trained.
     """
+    result = take_part(opened, judge_now=judge_now, waits=True)
+    assert isinstance(result, SearchResult)
+    return result
+
+
+def take_part(
+    opened: OpenSearch, *, judge_now: bool = False, waits: bool = False
+) -> SearchResult | Concluded:
+    """Train trials of an open study; return its result, and close it in any case.
+
+    Args:
+        opened: The study with everything that its search needs.
+        judge_now: As for `run`.
+        waits: Whether to wait for the result if another process reaches the verdict; if not, that
+            process is returned.
+
+    Raises:
+        SearchInterrupted: As for `run`.
+        InputError: As for `run`.
+    """
     study, tracker, progress = opened.study, opened.tracker, opened.progress
+    study.hear(progress.noted)
     with closing(study, tracker):
         if judge_now and not any(trial.metrics for trial in study.trials):
             raise InputError(
@@ -79,10 +100,24 @@ def run(opened: OpenSearch, *, judge_now: bool = False) -> SearchResult:
         boosting = boosting_of_folds(session)
         if opened.data.resampling.verdict == "out_of_fold":
             session.waiting.append(boosting.begin)
+        strategy = race if can_race(session) else search_in_rounds
         if not judge_now:
-            session.search(race if can_race(session) else search_in_rounds)
+            session.search(strategy)
+
+        def reach() -> SearchResult:
+            if not judge_now:
+                if study.left or study.elsewhere:
+                    # A process that died while it concluded has left trials.
+                    session.search(strategy)
+                session.end_search()
             study.check_examples()
-        return conclude(session, boosting)
+            return conclude(session, boosting)
+
+        def read() -> SearchResult:
+            register = opened.request.register
+            return read_verdict(study, tracker, opened.model, progress=progress, register=register)
+
+        return one_verdict(study, reach, read, progress=progress, waits=waits)
 
 
 def staffed(
@@ -232,7 +267,7 @@ def finished(
     progress: Progress,
     register: str | None = None,
 ) -> SearchResult | None:
-    """Return the result of a study if it is finished already, else None.
+    """Return the result of a study if it is finished already, here or elsewhere, else None.
 
     It also writes the runs that MLflow lacks.
 
@@ -243,18 +278,11 @@ def finished(
         progress: Receives the progress.
         register: Name in the model registry, None for none.
     """
-    folder = study.folder
-    if not (folder / SUMMARY).is_file():
+    if not study.conclusion.fetch():
         return None
-    summary = summary_from_json((folder / SUMMARY).read_text(encoding="utf-8"))
-    shipped = read_model(folder / MODEL, model)
     with closing(study, tracker):
         tracker.start({})
-        tracker.sync(study.trials)
-        unwritten = show_result(
-            summary, folder, tracker, progress, register, is_own=bool(shipped.own_code)
-        )
-    return SearchResult(summary, shipped, unwritten)
+        return read_verdict(study, tracker, model, progress=progress, register=register)
 
 
 def make_tracker(study: Study, request: Request, uri: str | None) -> Tracking:

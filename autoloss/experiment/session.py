@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import torch
 
 from autoloss.core.clock import Clock
-from autoloss.core.errors import InputError, TrainingError
 from autoloss.data import Fold
 from autoloss.executors import Executor, ProcessExecutor, Work, executor_of
 from autoloss.experiment.ahead import Ahead, load_ahead
 from autoloss.experiment.finals import Finals
 from autoloss.experiment.open_search import OpenSearch
-from autoloss.experiment.standing import Standing, TrialTally
+from autoloss.experiment.standing import Standing, TrialTally, still_ours
 from autoloss.experiment.stranger_trials import StrangerTrials
 from autoloss.experiment.timetable import Timetable
 from autoloss.records import TrainingReport, TrialRecord
@@ -142,36 +141,36 @@ class SearchSession:
 
         Args:
             strategy: Asks, trains and tells: a race or rounds.
+        """
+        strategy(self)
+        while self.await_others():
+            strategy(self)
+
+    def end_search(self) -> None:
+        """Note what the time limit cut off, and check that some candidate has learnt.
 
         Raises:
             InputError: The time was up before any candidate had learnt.
             TrainingError: All candidates diverged.
         """
-        strategy(self)
-        while self.await_others():
-            strategy(self)
+        # With the trials of other processes.
+        self.standing.tally = TrialTally()
+        self.tally.add(record for record in self.study.trials if record.ended)
         self._note_what_was_cut()
-        if self.tally.has_learnt:
-            return
-        if self.clock.is_up and not self.tally.has_diverged:
-            raise InputError(
-                "A search must have time for one epoch of its first trials, but the time was up "
-                "before: give it a longer time limit, fewer trials at once or fewer rows."
-            )
-        raise TrainingError(
-            "A search must have one candidate that learns, but all of them diverged: set a "
-            "lower lr in the space, and look for columns with extreme numbers."
-        )
+        self.tally.check(is_up=self.clock.is_up)
 
     def await_others(self) -> bool:
         """Wait for the trials of other processes; return whether some were lost with theirs.
 
-        Without the time to train them again, trials are not awaited.
+        Without the time to train them again, trials are not awaited, and none is where another
+        process has begun to conclude.
         """
         study, left, is_told = self.study, self.study.left, False
         while count := study.elsewhere:
             ends = self.clock.search_ends
             if ends is not None and time.monotonic() + POLL_SECONDS > ends:
+                break
+            if study.conclusion.holder is not None:
                 break
             if not is_told:
                 trains = count_text(count, "trial")
@@ -181,9 +180,6 @@ class SearchSession:
             study.reap()
             if study.left > left:
                 return True
-        if is_told:
-            self.standing.tally = TrialTally()
-            self.tally.add(record for record in study.trials if record.ended)
         return False
 
     def train(
@@ -331,6 +327,8 @@ class SearchSession:
     def tell(self, trained: Sequence[TrainedTrial]) -> None:
         """Tell the study the results of trials."""
         started = time.monotonic()
+        held = still_ours(self.study, [one.trial for one in trained], self.opened.progress)
+        trained = [one for one in trained if one.trial.number in held]
         scored = [one for one in trained if one.report.has_model]
         records = [
             self.study.fail(one.trial, report=one.report)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from autoloss.core.errors import InputError, TrainingError
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.timetable import Timetable
 from autoloss.records import REFINED_LOG_LOSS, TrialRecord, Update
+from autoloss.report.words import count_text
+from autoloss.search import Study, Trial
 
 MOST_SHOWN = 0.99
 """The largest share of the work that is reported as done while any work is left."""
@@ -46,6 +49,39 @@ class TrialTally:
             value = record.metrics[REFINED_LOG_LOSS]
             if self.best is None or value < self.best.metrics[REFINED_LOG_LOSS]:
                 self.best = record
+
+    def check(self, *, is_up: bool) -> None:
+        """Check that some candidate has learnt.
+
+        Args:
+            is_up: Whether the time is up.
+
+        Raises:
+            InputError: The time was up before any candidate had learnt.
+            TrainingError: All candidates diverged.
+        """
+        if self.has_learnt:
+            return
+        if is_up and not self.has_diverged:
+            raise InputError(
+                "A search must have time for one epoch of its first trials, but the time was up "
+                "before: give it a longer time limit, fewer trials at once or fewer rows."
+            )
+        raise TrainingError(
+            "A search must have one candidate that learns, but all of them diverged: set a "
+            "lower lr in the space, and look for columns with extreme numbers."
+        )
+
+
+def still_ours(study: Study, trials: Sequence[Trial], progress: Progress) -> set[int]:
+    """Return the numbers of trials that were not given to others while this process was away."""
+    held = {trial.number for trial in study.still_ours(trials)}
+    if lost := len(trials) - len(held):
+        progress.noted(
+            f"{count_text(lost, 'trial')} of this process went to others, because it did not "
+            "renew its lease in time: their results count."
+        )
+    return held
 
 
 class Standing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,7 @@ from autoloss.losses import ClassFacts
 from autoloss.metrics import Metric
 from autoloss.readout import Readout
 from autoloss.records import CurvePoint, TrainingReport, TrialRecord
+from autoloss.search.conclusion_claim import ConclusionClaim
 from autoloss.search.config import StudyConfig
 from autoloss.search.session import Ascent, StudySession
 from autoloss.search.space import Space
@@ -120,6 +121,32 @@ class AskTell:
         """Return the number of trials that the budget has left, whatever the time."""
         return self._session.left()
 
+    def still_ours(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Return those of some trials that were not given to another process meanwhile.
+
+        A machine that slept for longer than its lease loses its trials.
+        """
+        held = self._session.are_ours([trial.number for trial in trials])
+        return [trial for trial, is_ours in zip(trials, held, strict=True) if is_ours]
+
+    @property
+    def conclusion(self) -> ConclusionClaim:
+        """Return the right to conclude the study, and the conclusion that a process reached."""
+        return ConclusionClaim(self._session)
+
+    @property
+    def age(self) -> float:
+        """Return the seconds since the study began or went on, on the clock of its storage."""
+        return self._session.age()
+
+    def restart(self) -> None:
+        """Count the time of the study, which other processes see, from now on."""
+        self._session.restart()
+
+    def hear(self, told: Callable[[str], object]) -> None:
+        """Tell a function when the database does not answer, and when it does again."""
+        self._session.opened.ledger.steady.told = told
+
     @property
     def elsewhere(self) -> int:
         """Return the number of trials that other living processes train."""
@@ -158,7 +185,8 @@ class AskTell:
         """
         if n is not None and n < 1:
             raise InputError(f"n must be at least 1, but got n={n}.")
-        found = [] if self.time_is_up else self._session.ask(n or 1)
+        is_over = self.time_is_up or self.conclusion.is_over
+        found = [] if is_over else self._session.ask(n or 1)
         if n is None and not found:
             raise AutolossError(
                 f"A study must have trials and time left to be asked, but got left={self.left}; "

@@ -48,8 +48,8 @@ class Asker:
 
     def reap(self) -> int:
         """End running trials without a worker, to be asked again; return their number."""
-        attributes = self.ledger.attributes()
-        abandoned = [t.number for t in self.ledger.trials() if is_abandoned(t, attributes)]
+        known, now = self.ledger.attributes(), self.ledger.now()
+        abandoned = [t.number for t in self.ledger.trials() if is_abandoned(t, known, now)]
         return sum(self.ledger.end(number, TrialState.FAIL) for number in abandoned)
 
     def ask(self, n: int, lease: Lease) -> list[FrozenTrial]:
@@ -63,10 +63,11 @@ class Asker:
             n: Trials wanted.
             lease: The lease of their worker.
         """
-        while numbers := self._written(n, lease):
-            # Another worker may have been faster at every slot.
-            if trials := self._ours(numbers):
-                return trials
+        with self.ledger.alone():
+            while numbers := self._written(n, lease):
+                # Another worker may have been faster at every slot.
+                if trials := self._ours(numbers, lease):
+                    return trials
         return []
 
     def _written(self, n: int, lease: Lease) -> list[int]:
@@ -134,11 +135,21 @@ class Asker:
             numbers.append(self.ledger.add(proposal.params, proposal.distributions, asdict(asked)))
         return numbers
 
-    def _ours(self, numbers: Sequence[int]) -> list[FrozenTrial]:
-        """Return the trials that hold their slot; end those whose slot another worker took."""
+    def _ours(self, numbers: Sequence[int], lease: Lease) -> list[FrozenTrial]:
+        """Return the trials that hold their slot; end those whose slot another worker took.
+
+        A database that did not answer may have written a trial, and the repetition another one.
+        """
         trials = self.ledger.trials()
-        standing = {trial.number for trial in Slots.of(trials).standing.values()}
+        slots = {trials[number].user_attrs["slot"] for number in numbers}
+        standing = Slots.of(trials).standing
+        ours = [
+            trial
+            for slot, trial in standing.items()
+            if slot in slots and trial.user_attrs["lease"]["worker"] == lease.worker
+        ]
+        kept = {trial.number for trial in ours}
         for number in numbers:
-            if number not in standing:
+            if number not in kept:
                 self.ledger.end(number, TrialState.FAIL)
-        return [trials[number] for number in numbers if number in standing]
+        return sorted(ours, key=lambda trial: trial.number)

@@ -1,10 +1,14 @@
-"""The losses of every trial on each validation item, in small files beside the study."""
+"""The losses of every trial on each validation item, in small files beside the study.
+
+Where machines share no folder, their database has a copy of each file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,15 +24,30 @@ _TARGETS = "targets.npz"
 _CACHED, _OF_A_TRIAL = 1 << 26, 1_000
 
 
+class Shelf(Protocol):
+    """Files that all machines of a study can read."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Store a file."""
+
+    def read(self, name: str) -> bytes | None:
+        """Return a stored file; None if there is none of that name."""
+
+    def names(self, prefix: str) -> Sequence[str]:
+        """Return the names of the stored files that begin with a text."""
+
+
 class ExampleFiles:
     """The files of one study; each is written whole or not at all.
 
     Args:
         folder: The folder of the study.
+        shelf: The files that other machines read too; None for a shared folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shelf: Shelf | None = None) -> None:
         self.folder = folder / FOLDER
+        self._shelf = shelf
         self._cache: dict[int, ExampleLosses] = {}
 
     def save(self, number: int, losses: ExampleLosses) -> None:
@@ -43,11 +62,15 @@ class ExampleFiles:
 
     def load(self, numbers: Iterable[int]) -> Mapping[int, ExampleLosses]:
         """Return the losses of these trials by number, read on access."""
-        return _Kept(self, tuple(n for n in numbers if self._path(n).is_file()))
+        return _Kept(self, tuple(n for n in numbers if self._is_here(self._path(n))))
 
     def lacking(self, numbers: Iterable[int]) -> list[int]:
         """Return those of some trials whose losses are not here."""
-        return [number for number in numbers if not self._path(number).is_file()]
+        found = [number for number in numbers if not self._path(number).is_file()]
+        if found and self._shelf is not None:
+            kept = set(self._shelf.names(f"{FOLDER}/"))
+            found = [one for one in found if f"{FOLDER}/{self._path(one).name}" not in kept]
+        return found
 
     def read(self, number: int) -> ExampleLosses | None:
         """Return the losses of a trial, from the cache if it was read lately."""
@@ -90,7 +113,7 @@ class ExampleFiles:
 
     def _of_items(self, name: str) -> npt.NDArray[np.int64] | None:
         path = self.folder / _TARGETS
-        if not path.is_file():
+        if not self._is_here(path):
             return None
         with np.load(path, allow_pickle=False) as arrays:
             found: npt.NDArray[np.int64] | None = arrays.get(name)
@@ -111,11 +134,28 @@ class ExampleFiles:
                 metric_without=arrays.get("metric_without"),
             )
 
+    def _is_here(self, path: Path) -> bool:
+        """Return whether a file is in the folder; one that another machine wrote is fetched."""
+        if path.is_file():
+            return True
+        content = None if self._shelf is None else self._shelf.read(f"{FOLDER}/{path.name}")
+        if content is None:
+            return False
+        self._put(path.name, content)
+        return True
+
     def _write(self, name: str, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        file = io.BytesIO()
+        np.savez(file, **arrays)  # type: ignore[arg-type,unused-ignore]
+        self._put(name, file.getvalue())
+        if self._shelf is not None:
+            self._shelf.write(f"{FOLDER}/{name}", file.getvalue())
+
+    def _put(self, name: str, content: bytes) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with replacing(self.folder / name) as part, part.open("wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type,unused-ignore]
+            with replacing(self.folder / name) as part:
+                part.write_bytes(content)
         except OSError as error:
             raise InputError(
                 f"The folder of a study must be writable, but got folder={str(self.folder)!r}: "

@@ -1,8 +1,13 @@
-"""The storage of a study: a journal file beside its report, or a database."""
+"""The storage of a study: a journal file beside its report, or a database.
+
+Every access of a database is repeated until it answers. None does harm if it is done twice: a
+trial that was written twice holds its slot once.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -16,9 +21,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.core.errors import InputError, StudyExistsError, StudyNotFoundError
 from autoloss.core.secrets import redacted
+from autoloss.search.database import SharedTables
 from autoloss.search.journal_file import JournalFile
 from autoloss.search.naming import JOURNAL
 from autoloss.search.sampler import Direction, quiet
+from autoloss.search.steady import Steady
+
+CLOSING_SECONDS = 5.0
+"""Seconds that closing a study waits for its database; the lease of the process ends anyway."""
 
 
 class Ledger:
@@ -37,6 +47,9 @@ class Ledger:
         self._storage = storage
         self._file = file
         self._id = storage.get_study_id_from_name(study.study_name)
+        self.steady = Steady()
+        # The tables beside Optuna's; None for a journal.
+        self.shared = _tables(storage, self._id)
         # Trials share a few sets of distributions, which saves memory.
         self._distributions: dict[Any, dict[str, BaseDistribution]] = {}
         for trial in self.trials():
@@ -67,7 +80,13 @@ class Ledger:
         except DuplicatedStudyError:
             _disconnect(storage)
             raise exists_error(name, where=redacted(url) if url else str(folder)) from None
-        return cls(study, storage, file)
+        with _reaching(url, folder):
+            ledger = cls(study, storage, file)
+            if ledger.shared is not None:
+                ledger.shared.create()
+                ledger.shared.clear()
+                ledger.shared.create()
+        return ledger
 
     @classmethod
     def open(cls, name: str, *, folder: Path, url: str | None) -> Ledger:
@@ -90,7 +109,11 @@ class Ledger:
         except KeyError:
             _disconnect(storage)
             raise missing from None
-        return cls(study, storage, file)
+        with _reaching(url, folder):
+            ledger = cls(study, storage, file)
+            if ledger.shared is not None:
+                ledger.shared.create()
+        return ledger
 
     def add(
         self,
@@ -105,10 +128,14 @@ class Ledger:
             distributions=dict(distributions),
             user_attrs=dict(attributes),
         )
-        trial_id = self._storage.create_new_trial(self._id, template_trial=trial)
-        written = self._storage.get_trial(trial_id)
-        self._share(written)
-        return written.number
+
+        def write() -> int:
+            trial_id = self._storage.create_new_trial(self._id, template_trial=trial)
+            written = self._storage.get_trial(trial_id)
+            self._share(written)
+            return written.number
+
+        return self.steady(write)
 
     def _share(self, trial: FrozenTrial) -> None:
         """Let a trial share the distributions of other trials."""
@@ -121,11 +148,13 @@ class Ledger:
 
     def note(self, number: int, key: str, value: Any) -> None:
         """Write a fact of a running trial."""
-        self._storage.set_trial_user_attr(self._trial_id(number), key, value)
+        trial = self._trial_id(number)
+        self.steady(lambda: self._storage.set_trial_user_attr(trial, key, value))
 
     def report(self, number: int, step: int, value: float) -> None:
         """Write the value of the objective of a running trial at a step."""
-        self._storage.set_trial_intermediate_value(self._trial_id(number), step, float(value))
+        trial = self._trial_id(number)
+        self.steady(lambda: self._storage.set_trial_intermediate_value(trial, step, float(value)))
 
     def end(self, number: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """End a running trial; return False if another worker was faster."""
@@ -135,8 +164,9 @@ class Ledger:
         if state == TrialState.PRUNED and trial.last_step is not None:
             values = [trial.intermediate_values[trial.last_step]]
         numbers = None if values is None else [float(value) for value in values]
+        own = self._trial_id(number)
         try:
-            self._storage.set_trial_state_values(self._trial_id(number), state, numbers)
+            self.steady(lambda: self._storage.set_trial_state_values(own, state, numbers))
         except UpdateFinishedTrialError:
             return False
         return True
@@ -150,28 +180,89 @@ class Ledger:
         try:
             if number < 0:
                 raise KeyError(number)
-            return self._storage.get_trial(self._trial_id(number))
+            own = self._trial_id(number)
+            return self.steady(lambda: self._storage.get_trial(own))
         except KeyError:
             raise InputError(f"A trial must be of this study, but got number={number}.") from None
 
     def _trial_id(self, number: int) -> int:
-        return self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
+        find = self._storage.get_trial_id_from_study_id_trial_number
+        return self.steady(lambda: find(self._id, number))
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials in order of number; they must not be changed."""
-        return self._study.get_trials(deepcopy=False)
+        return self.steady(lambda: self._study.get_trials(deepcopy=False))
 
     def attributes(self) -> dict[str, Any]:
         """Return the facts of the study."""
-        return self._study.user_attrs
+        return self.steady(lambda: self._study.user_attrs)
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Write a fact of the study."""
+        self.steady(lambda: self._study.set_user_attr(key, value))
+
+    def try_attribute(self, key: str, value: Any) -> None:
+        """Write a fact of the study; an error of the storage is raised at once."""
         self._study.set_user_attr(key, value)
+
+    def settle(self, key: str, value: Any) -> Any:
+        """Write a fact of the study unless it is known; return the fact that is known then."""
+        with self.alone() if self._file is None else self._file.alone():
+            known = self.attributes()
+            if key not in known:
+                self.set_attribute(key, value)
+            return known.get(key, value)
+
+    def now(self) -> float:
+        """Return the time that all processes of the study read: the database's, or this host's."""
+        return self.steady(self.try_now)
+
+    def try_now(self) -> float:
+        """Return the same time; an error of the storage is raised at once."""
+        return time.time() if self.shared is None else self.shared.now()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let one process at a time ask trials of a database.
+
+        Slots are right without it too, because the first trial of a slot counts; with it nothing
+        is asked in vain. A journal needs none: what is lost to another process costs little.
+        """
+        if (shared := self.shared) is None:
+            yield
+            return
+        with contextlib.ExitStack() as stack:
+            self.steady(lambda: stack.enter_context(shared.alone()))
+            yield
+
+    def holder(self, name: str) -> str | None:
+        """Return the worker that took a claim, which may have died; None if none did."""
+        if (shared := self.shared) is None:
+            found: str | None = self.attributes().get(_claim_key(name))
+            return found
+        return self.steady(lambda: shared.holder(name))
+
+    def take(self, name: str, worker: str, *, before: str | None) -> bool:
+        """Take a claim, unless its holder has changed since it was read as `before`."""
+        if (shared := self.shared) is not None:
+            # A repeated write finds its own.
+            return self.steady(
+                lambda: shared.take(name, worker, before=before) or shared.holder(name) == worker
+            )
+        assert self._file is not None
+        with self._file.alone():
+            if self.attributes().get(_claim_key(name)) != before:
+                return False
+            self.set_attribute(_claim_key(name), worker)
+            return True
 
     def close(self) -> None:
         """Close the storage."""
         _disconnect(self._storage)
+
+
+def _claim_key(name: str) -> str:
+    return f"claim:{name}"
 
 
 def exists_error(name: str, *, where: str) -> StudyExistsError:
@@ -185,9 +276,41 @@ def exists_error(name: str, *, where: str) -> StudyExistsError:
 def _connect(folder: Path, url: str | None) -> tuple[BaseStorage, JournalFile | None]:
     with _reaching(url, folder):
         if url is not None:
-            return RDBStorage(url), None
+            return _database(url), None
         file = JournalFile(folder / JOURNAL)
         return JournalStorage(file), file
+
+
+def _tables(storage: BaseStorage, study_id: int) -> SharedTables | None:
+    """Return the tables beside Optuna's; None for a journal."""
+    if not isinstance(storage, RDBStorage):
+        return None
+    return SharedTables(storage.engine, study_id)
+
+
+def _database(url: str) -> RDBStorage:
+    """Open a database; several processes may make its tables at the same time."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    for delay in (0.5, 1.0, 2.0):
+        try:
+            return RDBStorage(url, engine_kwargs=_connection(url))
+        except (SQLAlchemyError, StorageInternalError) as error:
+            texts = f"{error} {error.__cause__}".lower()
+            if not any(words in texts for words in ("already exists", "duplicate")):
+                raise
+        time.sleep(delay)
+    return RDBStorage(url, engine_kwargs=_connection(url))
+
+
+def _connection(url: str) -> dict[str, Any]:
+    """Return the options by which a driver notices that the machine of its server is gone."""
+    from sqlalchemy.engine import make_url
+
+    if not make_url(url).drivername.startswith("postgresql+psycopg"):
+        return {}
+    seconds = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10}
+    return {"connect_args": {**seconds, "keepalives_count": 3, "tcp_user_timeout": 60_000}}
 
 
 def _disconnect(storage: BaseStorage) -> None:

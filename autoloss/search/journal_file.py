@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,23 +30,37 @@ class JournalFile(BaseJournalBackend):
         self._lock = JournalFileOpenLock(str(path), grace_period=LOCK_SECONDS)
         # The number of entries read so far, and the position after them in bytes.
         self._read = (0, 0)
-        self._is_together = False
+        self._is_together = self._is_alone = False
         self._common: dict[str, Any] = {}
         path.open("ab").close()
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write entries, and sync them to the disk unless they are written together."""
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        with nullcontext() if self._is_alone else self._locked(), self._path.open("a+b") as file:
+            _drop_torn_line(file)
+            file.write(text.encode("utf-8"))
+            if not self._is_together:
+                file.flush()
+                os.fsync(file.fileno())
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
         self._lock.acquire()
         try:
-            with self._path.open("a+b") as file:
-                _drop_torn_line(file)
-                file.write(text.encode("utf-8"))
-                if not self._is_together:
-                    file.flush()
-                    os.fsync(file.fileno())
+            yield
         finally:
             self._lock.release()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from writing while this one reads and writes a few entries."""
+        with self._locked():
+            self._is_alone = True
+            try:
+                yield
+            finally:
+                self._is_alone = False
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -45,11 +45,16 @@ class Lease:
     until: float
 
     @classmethod
-    def new(cls, *, seconds: float = LEASE_SECONDS) -> Lease:
-        """Return a lease of a new worker in this process."""
+    def new(cls, *, seconds: float = LEASE_SECONDS, now: float | None = None) -> Lease:
+        """Return a lease of a new worker in this process.
+
+        Args:
+            seconds: Its length.
+            now: The time on the clock that all workers read; by default that of this machine.
+        """
         worker = uuid.uuid4().hex
         _here.add(worker)
-        return cls(worker, platform.node(), os.getpid(), time.time() + seconds)
+        return cls(worker, platform.node(), os.getpid(), _clock(now) + seconds)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Lease:
@@ -62,13 +67,13 @@ class Lease:
         """Return the lease as JSON values."""
         return asdict(self)
 
-    def renewed(self, *, seconds: float = LEASE_SECONDS) -> Lease:
-        """Return the lease with a later end."""
-        return replace(self, until=time.time() + seconds)
+    def renewed(self, *, seconds: float = LEASE_SECONDS, now: float | None = None) -> Lease:
+        """Return the lease with a later end; `now` as for `new`."""
+        return replace(self, until=_clock(now) + seconds)
 
     def is_held(self, now: float | None = None) -> bool:
-        """Return whether a worker still holds this lease."""
-        if self.until < (time.time() if now is None else now):
+        """Return whether a worker still holds this lease; `now` as for `new`."""
+        if self.until < _clock(now):
             return False
         if self.host != platform.node():
             return True
@@ -81,22 +86,27 @@ class Lease:
         _here.discard(self.worker)
 
 
+def _clock(now: float | None) -> float:
+    return time.time() if now is None else now
+
+
 def lease_key(worker: str) -> str:
     """Return the key under which a study keeps the renewed lease of a worker."""
     return f"lease:{worker}"
 
 
-def is_abandoned(trial: FrozenTrial, attributes: Mapping[str, Any]) -> bool:
+def is_abandoned(trial: FrozenTrial, attributes: Mapping[str, Any], now: float) -> bool:
     """Return whether a running trial has no worker.
 
     Args:
         trial: The trial.
         attributes: The facts of the study, with the renewed leases of its workers.
+        now: The time on the clock of the study's storage.
     """
     if trial.state != TrialState.RUNNING:
         return False
     written = trial.user_attrs["lease"]
-    return not Lease.from_dict(attributes.get(lease_key(written["worker"]), written)).is_held()
+    return not Lease.from_dict(attributes.get(lease_key(written["worker"]), written)).is_held(now)
 
 
 class Heartbeat:

@@ -36,6 +36,8 @@ from autoloss.search.shipped_spaces import usual_space
 from autoloss.search.space import METRIC, Space
 from autoloss.search.space_reader import load_space, read_space
 
+BEGAN = "began"
+"""The key of the time at which a study began or went on, on the clock of its storage."""
 _CONFIG_KEY = "config"
 
 
@@ -159,6 +161,7 @@ def create(
         directions=directions(stored_space(config), metric, own.metrics),
     )
     ledger.set_attribute(_CONFIG_KEY, config.to_dict())
+    ledger.set_attribute(BEGAN, ledger.now())
     config.write(folder)
     return Opened(config, metric, own.metrics, ledger, folder)
 
@@ -190,6 +193,7 @@ def find(
                 f"storage=None for {config.storage}."
             )
         ledger = Ledger.open(config.name, folder=folder, url=url or config.storage)
+        _check_same(config, ledger, folder)
     try:
         own_metrics = recall_metrics(_known(config), metrics, metric, study=config.name)
         named = own_metrics.resolved(config.metric if metric is None else metric)
@@ -272,9 +276,30 @@ def _from_database(name: str, *, folder: Path, url: str) -> tuple[StudyConfig, L
     """Open a study that began on another machine, and write its settings here."""
     ledger = Ledger.open(name, folder=folder, url=url)
     config = StudyConfig.from_dict(ledger.attributes().get(_CONFIG_KEY, {}))
-    folder.mkdir(parents=True, exist_ok=True)
-    config.write(folder)
+    # The machine that began it may reach the database by another address.
+    kept = redacted(url)
+    config = replace(config, storage=kept, needs_url=kept != url)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        config.write(folder)
+    except OSError as error:
+        ledger.close()
+        raise InputError(
+            f"The folder of a study must be writable, but got folder={str(folder)!r}: "
+            f"{error.strerror or error}."
+        ) from None
     return config, ledger
+
+
+def _check_same(config: StudyConfig, ledger: Ledger, folder: Path) -> None:
+    """Refuse a folder that is of another study of the same name."""
+    known = ledger.attributes().get(_CONFIG_KEY, {})
+    if known.get("created", config.created) != config.created:
+        ledger.close()
+        raise InputError(
+            f"The folder of a study must be of the study in the database, but {folder} is of "
+            f"another study named {config.name!r}: give another folder by --out."
+        )
 
 
 def _new_folder(folder: Path, name: str) -> Path:

@@ -298,6 +298,8 @@ class Study(AskTell):
     def check_examples(self) -> None:
         """Check that the losses of all trials on the validation rows are in the study's folder.
 
+        Those that other machines wrote into a database are fetched.
+
         Without those of some trials the optimism of the selection would look too small.
 
         Raises:

@@ -19,39 +19,61 @@ def programs() -> Path | None:
     return found[-1].parent if found else Path(known).parent if known else None
 
 
-@contextmanager
-def server() -> Iterator[str]:
-    """Run a server in a temporary folder; yield the URL of its database, with a password.
+class Server:
+    """A server in a folder, with the URL of its database, which has a password.
 
     It refuses to run as root, so that root runs it as the user of Debian's package.
     """
-    at = programs()
-    assert at is not None
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    is_root = os.geteuid() == 0
-    as_user = ["runuser", "-u", "postgres", "--"] if is_root else []
 
-    def run(name: str, *words: str) -> None:
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self._folder = folder
+        self._options = f"-p {port} -k {folder} -c fsync=off -c listen_addresses=127.0.0.1"
+        self.url = f"postgresql+psycopg://me:secret@127.0.0.1:{port}/postgres"
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+        self._run("initdb", "-U", "me", "-A", "trust", "--no-sync")
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        log = str(self._folder / "log")
+        self._run("pg_ctl", "-w", "-l", log, "-o", self._options, "start")
+
+    def stop(self) -> None:
+        """Stop the server at once, as when its machine fails."""
+        self._run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+    def _run(self, name: str, *words: str) -> None:
+        at = programs()
+        assert at is not None
+        as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         subprocess.run(
-            [*as_user, str(at / name), "-D", str(folder / "data"), *words],
+            [*as_user, str(at / name), "-D", str(self._folder / "data"), *words],
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
-            cwd=folder,
+            cwd=self._folder,
             timeout=60,
         )
 
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """Run a server in a temporary folder."""
     # Folders of pytest are closed to other users.
     with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
-        folder = Path(name)
-        if is_root:
-            shutil.chown(folder, "postgres")
-        run("initdb", "-U", "me", "-A", "trust", "--no-sync")
-        options = f"-p {port} -k {folder} -c fsync=off -c listen_addresses=127.0.0.1"
-        run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+        server = Server(Path(name))
+        server.start()
         try:
-            yield f"postgresql+psycopg://me:secret@127.0.0.1:{port}/postgres"
+            yield server
         finally:
-            run("pg_ctl", "-w", "-m", "immediate", "stop")
+            server.stop()
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Run a server in a temporary folder; yield the URL of its database, with a password."""
+    with running() as one:
+        yield one.url

@@ -1,0 +1,192 @@
+"""Processes without a shared folder work on one study in a database; one reaches its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+from typer.testing import CliRunner
+
+import autoloss
+from autoloss.cli.app import app
+from autoloss.core.errors import InputError
+from autoloss.experiment import agreeing, running
+from autoloss.experiment.session import SearchSession
+from autoloss.report import summary_json
+from autoloss.search import Study
+from tests.spaces import TWO_BASES
+
+TRIALS = 8
+
+
+def begin(home: Path, patch: pytest.MonkeyPatch, storage: str | None, **options: object) -> None:
+    """Begin a study that is interrupted before its first training."""
+
+    def stop(self: SearchSession, *_: object) -> None:
+        raise KeyboardInterrupt
+
+    home.mkdir(exist_ok=True)
+    (home / "small.toml").write_text(TWO_BASES, encoding="utf-8")
+    iris = load_iris(as_frame=True).frame
+    iris.to_csv(home / "iris.csv", index=False)
+    with patch.context() as context:
+        context.setattr(SearchSession, "search", stop)
+        with pytest.raises(KeyboardInterrupt):
+            autoloss.search(
+                home / "iris.csv",
+                "target",
+                classes=True,
+                space=home / "small.toml",
+                trials=TRIALS,
+                name="s",
+                out=home,
+                storage=storage,
+                track="off",
+                workers=1,
+                **options,  # type: ignore[arg-type]
+            )
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{(tmp_path / 'studies.db').as_posix()}"
+
+
+def test_a_machine_without_the_folder_trains_and_concludes_and_the_others_read_it(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(tmp_path / "a", monkeypatch, url)
+    part = autoloss.join("s", storage=url, out=tmp_path / "b")
+    assert (part.trained, part.trials, part.concluder) == (TRIALS, TRIALS, "")
+    assert part.result is not None
+    assert "Trained 8 of 8 trials of s and reached the verdict" in part.text
+    again = autoloss.join("s", storage=url, out=tmp_path / "c")
+    assert (again.trained, again.result) == (0, None)
+    assert again.folder == str(tmp_path / "b/s")
+    assert again.text.startswith("Trained 0 of 8 trials of s; ")
+    assert "reached the verdict, which is there in" in again.text
+    (tmp_path / "a/s/study.json").rename(tmp_path / "study.json")
+    # The first machine reads the same verdict, and its model predicts the same.
+    for out in (tmp_path / "a", tmp_path / "d"):
+        found = autoloss.resume("s", storage=url, out=out)
+        assert summary_json(found.summary) == summary_json(part.result.summary)
+        assert (out / "s/report.html").read_bytes() == (tmp_path / "b/s/report.html").read_bytes()
+        rows = pd.read_csv(tmp_path / "a/iris.csv").drop(columns="target")
+        ours, theirs = found.model, part.result.model
+        assert ours is not None
+        assert theirs is not None
+        assert (ours.predict_proba(rows) == theirs.predict_proba(rows)).all()
+
+
+def test_data_that_lie_elsewhere_are_named_and_must_be_the_same(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(tmp_path / "a", monkeypatch, url)
+    there, here = tmp_path / "a/iris.csv", tmp_path / "moved.csv"
+    there.rename(here)
+    runner = CliRunner()
+    words = ["join", "s", "--storage", url, "--out", str(tmp_path / "b")]
+    refused = runner.invoke(app, words)
+    assert refused.exit_code == 2
+    assert f"{str(there)!r}, which is not here: give their path by --data." in refused.stderr
+    other = tmp_path / "other.csv"
+    pd.read_csv(here).iloc[1:].to_csv(other, index=False)
+    with pytest.raises(InputError, match="must be the same as at the start of s"):
+        autoloss.join("s", storage=url, out=tmp_path / "b", data=other)
+    done = runner.invoke(app, [*words, "--data", str(here)])
+    assert done.exit_code == 0
+    assert "Trained 8 of 8 trials of s and reached the verdict" in done.stdout
+    unknown = runner.invoke(app, ["join", "t", "--storage", url, "--out", str(tmp_path)])
+    assert unknown.exit_code == 2
+    assert "which is not in" in unknown.stderr
+
+
+def concluding_beside(
+    out: Path,
+    storage: str | None,
+    patch: pytest.MonkeyPatch,
+    act: Callable[[Study], object],
+    call: Callable[[], object],
+) -> tuple[object, int]:
+    """Call a function while another worker concludes, which then acts.
+
+    Returns:
+        The result, and how often a verdict was reached.
+    """
+    other = Study.open("s", out=out, storage=storage)
+    assert other.conclusion.take() is None
+    acted, reached, conclude = list[bool](), list[bool](), running.conclude
+
+    def sleep(seconds: float) -> None:
+        if not acted:
+            acted.append(True)
+            act(other)
+
+    def count(*arguments: object) -> object:
+        reached.append(True)
+        return conclude(*arguments)  # type: ignore[arg-type]
+
+    with patch.context() as context:
+        context.setattr(agreeing.time, "sleep", sleep)
+        context.setattr(running, "conclude", count)
+        found = call()
+    other.close()
+    return found, len(reached)
+
+
+@pytest.mark.parametrize("is_database", [True, False])
+def test_the_verdict_of_a_process_that_dies_is_reached_by_the_next(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, is_database: bool
+) -> None:
+    storage = url if is_database else None
+    begin(tmp_path, monkeypatch, storage)
+
+    def train() -> object:
+        return autoloss.join("s", out=tmp_path, storage=storage)
+
+    # While another process concludes, a further one trains nothing and leaves.
+    left, reached = concluding_beside(tmp_path, storage, monkeypatch, Study.close, train)
+    assert isinstance(left, autoloss.experiment.joining.Joined)
+    assert (left.trained, left.result, reached) == (0, None, 0)
+    assert left.text.endswith("reaches the verdict.")
+    found, reached = concluding_beside(
+        tmp_path,
+        storage,
+        monkeypatch,
+        Study.close,
+        lambda: autoloss.resume("s", out=tmp_path, storage=storage),
+    )
+    assert isinstance(found, autoloss.SearchResult)
+    # It waited before it had trained anything, and the other left without a verdict.
+    assert reached == 1
+
+
+def test_a_process_that_waits_reads_the_verdict_of_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(tmp_path, monkeypatch, None)
+
+    def conclude_elsewhere(other: Study) -> None:
+        other.close()
+        autoloss.resume("s", out=tmp_path)
+
+    found, reached = concluding_beside(
+        tmp_path,
+        None,
+        monkeypatch,
+        conclude_elsewhere,
+        lambda: autoloss.resume("s", out=tmp_path),
+    )
+    assert isinstance(found, autoloss.SearchResult)
+    assert reached == 1
+    again = autoloss.resume("s", out=tmp_path)
+    assert summary_json(found.summary) == summary_json(again.summary)
+
+
+def test_a_loop_of_its_own_is_not_joined(tmp_path: Path, url: str) -> None:
+    Study("mine", [50, 50], trials=4, out=tmp_path, storage=url).close()
+    with pytest.raises(InputError, match="a loop of its own asks its trials"):
+        autoloss.join("mine", storage=url, out=tmp_path)
