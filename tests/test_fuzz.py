@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import autoloss
 from autoloss.core.errors import InputError
 from tests.data.test_fuzz import CELLS, TARGETS, frames
+from tests.faults.counts import times
 from tests.spaces import SMALL
 
 
@@ -39,7 +40,8 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.faults
+@settings(max_examples=times(60, few=12), deadline=None, suppress_health_check=list(HealthCheck))
 @given(frame=st.one_of(promising_frames(), frames()), seed=st.integers(0, 3))
 def test_odd_tables_are_searched_or_end_in_one_line(
     space: Path, frame: pd.DataFrame, seed: int

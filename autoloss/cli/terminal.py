@@ -5,8 +5,12 @@ from __future__ import annotations
 import codecs
 import os
 import sys
+from collections.abc import Iterable
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from autoloss.core.display import printable
 
 _DUMB = ("dumb", "unknown")
 _HANDLER = "autoloss.spelt"
@@ -59,6 +63,17 @@ _SPELT = {
 }
 
 
+class _Terminal(Console):
+    """A console that names and labels of the data cannot steer."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield the pieces of a value."""
+        for one in super().render(renderable, options):
+            yield one if one.control else Segment(printable(one.text), one.style)
+
+
 def output() -> Console:
     """Return the console of results."""
     return _console(stderr=False)
@@ -73,7 +88,7 @@ def _console(*, stderr: bool) -> Console:
     """Return a console with styles in a terminal, and without moving lines elsewhere."""
     plain = is_plain()
     stream = sys.stderr if stderr else sys.stdout
-    return Console(
+    return _Terminal(
         stderr=stderr,
         highlight=False,
         emoji=False,

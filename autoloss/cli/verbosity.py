@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from autoloss.core.display import printable
 from autoloss.core.secrets import without_secrets
 
 
@@ -60,7 +61,7 @@ def _set_by_option(context: typer.Context, value: bool, wanted: Verbosity) -> An
 
 def say(text: str) -> None:
     """Show one line on standard error, under the program's name and without secrets."""
-    line = without_secrets(" ".join(text.splitlines()))
+    line = printable(without_secrets(" ".join(text.splitlines())))
     # Nothing can be shown if standard error is closed.
     with contextlib.suppress(OSError):
         print(f"autoloss: {line}", file=sys.stderr, flush=True)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 Pairs = tuple[tuple[str, str], ...]
+# Controls but tabs and line ends, marks that turn the direction of writing, and halves of pairs.
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 @dataclass(frozen=True)
@@ -67,3 +72,13 @@ def figures(values: Iterable[tuple[str, float]]) -> str:
         'error 0.1235'
     """
     return ", ".join(f"{name} {value:.4g}" for name, value in values if math.isfinite(value))
+
+
+def printable(text: str) -> str:
+    r"""Return a text whose characters that would steer a terminal are replaced.
+
+    Examples:
+        >>> print(printable("red\x1b[2J"))
+        red�[2J
+    """
+    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text)

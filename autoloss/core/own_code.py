@@ -1,4 +1,8 @@
-"""Runs the user's Python files as modules, and reports their errors in one line."""
+"""Runs the user's Python files as modules, and reports their errors in one line.
+
+A study keeps the paths of such files. It may come from a stranger, so only code that this user has
+named before, on this machine and as it is now, runs because a study names it.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,19 @@ import re
 import sys
 import traceback
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autoloss.core.admitted import is_named, note_named
 from autoloss.core.errors import InputError, closest
 
+_STUDY: ContextVar[str] = ContextVar("study", default="")
+CODE = (".py", ".joblib", ".pkl", ".pickle")
+"""The endings of files whose code runs when they are opened."""
 _RAN: dict[str, tuple[Origin, types.ModuleType]] = {}
 
 
@@ -30,15 +41,50 @@ class Origin:
     sha256: str
 
 
+@contextmanager
+def named_by(study: str) -> Iterator[None]:
+    """Take the code that is read in this context as named by a study, not by the user.
+
+    Args:
+        study: The name of the study, for messages.
+    """
+    token = _STUDY.set(study)
+    try:
+        yield
+    finally:
+        _STUDY.reset(token)
+
+
+def admit(origin: Origin, *, argument: str) -> None:
+    """Note that the user names some code; refuse code that only a study names.
+
+    Args:
+        origin: The file of the code, and its fingerprint.
+        argument: The name of the argument that gives the file, for messages.
+
+    Raises:
+        InputError: A study names it, and this user never has.
+    """
+    study = _STUDY.get()
+    if not study:
+        note_named("code", origin.file, origin.sha256)
+    elif not is_named("code", origin.file, origin.sha256):
+        raise InputError(
+            f"{study} names the code of {origin.file}, which you have not run on this machine as "
+            f"it is now, so it is not run: read it, and give the {argument} again if you trust it "
+            "(--losses, --metrics or --model, in Python also teacher= and data=)."
+        )
+
+
 def read_code(path: str | Path, *, argument: str) -> tuple[bytes, Origin]:
-    """Return the content of a file, and its origin.
+    """Return the content of a file that is to be run, and its origin.
 
     Args:
         path: The file.
         argument: The name of the argument that gives the file, for messages.
 
     Raises:
-        InputError: If the file cannot be read.
+        InputError: If the file cannot be read, or as in `admit`.
     """
     file = Path(path)
     try:
@@ -48,7 +94,16 @@ def read_code(path: str | Path, *, argument: str) -> tuple[bytes, Origin]:
             f"{argument} must be a Python file that can be read, but got "
             f"{argument}={str(path)!r}: {error.strerror or error}."
         ) from None
-    return source, Origin(str(file.resolve()), hashlib.sha256(source).hexdigest())
+    origin = Origin(str(file.resolve()), hashlib.sha256(source).hexdigest())
+    admit(origin, argument=argument)
+    return source, origin
+
+
+def digest_of(file: str) -> str:
+    """Return the fingerprint of a file, empty if it cannot be read."""
+    with suppress(OSError):
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    return ""
 
 
 def check_unchanged(
@@ -124,6 +179,7 @@ def imported(name: str, *, argument: str) -> types.ModuleType:
     Raises:
         InputError: If there is no such module, or it fails.
     """
+    admit(Origin(name, ""), argument=argument)
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:

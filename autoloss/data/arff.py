@@ -175,6 +175,6 @@ def _column(
         row = int(wrong.to_numpy().argmax())
         raise InputError(
             f"{label} must hold {rule} in attribute {attribute.name!r}, but line {numbers[row]}"
-            f" has {cells[row]!r}."
+            f" has {cells[row]!r:.80}."
         )
     return values

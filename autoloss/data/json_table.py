@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from autoloss.core.documents import parsed_json
 from autoloss.core.errors import InputError
 from autoloss.data.frames import Table, as_table, typed_objects
 from autoloss.data.messages import one_line
-from autoloss.data.text_file import BROKEN, open_bytes
+from autoloss.data.text_file import BROKEN, chunks_of
 
 Record = dict[str, Any]
 
@@ -29,14 +29,19 @@ def read_json(path: Path, *, label: str, is_lines: bool) -> Table:
         InputError: The file is not JSON, or not a table.
     """
     try:
-        with open_bytes(path) as file:
-            text = file.read().decode("utf-8-sig")
+        text = b"".join(chunks_of(path)).decode("utf-8-sig")
     except (*BROKEN, UnicodeDecodeError) as error:
         raise InputError(f"{label} must be JSON in UTF-8, but {one_line(error)}.") from error
     records = _lines(text, label) if is_lines else _records(text, label)
     if not records:
         raise InputError(f"{label} must have rows, but it has none.")
-    flat = pd.DataFrame([_flat(record) for record in records], dtype=object)
+    try:
+        rows = [_flat(record) for record in records]
+    except RecursionError as error:
+        raise InputError(
+            f"{label} must be JSON of a table, but it is nested too deeply."
+        ) from error
+    flat = pd.DataFrame(rows, dtype=object)
     frame = pd.DataFrame(
         {place: typed_objects(flat.iloc[:, place]) for place in range(flat.shape[1])}
     )
@@ -46,16 +51,12 @@ def read_json(path: Path, *, label: str, is_lines: bool) -> Table:
 def _records(text: str, label: str) -> list[Record]:
     """Return the rows of a whole document."""
     try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        if error.msg.startswith("Extra data"):
+        found = parsed_json(text)
+    except ValueError as error:
+        if "Extra data" in str(error):
             # The file has an object per line despite its name.
             return _lines(text, label)
-        raise InputError(f"{label} must be JSON, but {one_line(error)}.") from error
-    except RecursionError as error:
-        raise InputError(
-            f"{label} must be JSON of a table, but it is nested too deeply."
-        ) from error
+        raise InputError(f"{label} must be JSON of a table, but {one_line(error)}.") from error
     if isinstance(found, list) and all(isinstance(row, dict) for row in found):
         return found
     if isinstance(found, dict):
@@ -86,8 +87,8 @@ def _lines(text: str, label: str) -> list[Record]:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+            record = parsed_json(line)
+        except ValueError as error:
             raise InputError(
                 f"{label}: line {number} must be JSON, but {one_line(error)}."
             ) from error

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from autoloss.core.display import printable
 from autoloss.core.errors import InputError, closest
 
 _SHOWN = 6
 
 
 def one_line(text: object) -> str:
-    """Return `text` as one line of at most 200 characters."""
-    line = " ".join(str(text).split())
+    """Return `text` as one line of at most 200 characters, none of which steers a terminal."""
+    line = printable(" ".join(str(text).split()))
     return line if len(line) <= 200 else f"{line[:197]}..."
 
 
 def listed(names: Iterable[object], *, shown: int = _SHOWN) -> str:
     """Return ``'a', 'b' and 3 more``: the first few of `names`, quoted."""
     names = list(names)
-    text = ", ".join(repr(name) for name in names[:shown])
+    text = ", ".join(_short(repr(name)) for name in names[:shown])
     return text if len(names) <= shown else f"{text} and {len(names) - shown} more"
+
+
+def _short(text: str) -> str:
+    """Return a name of at most 80 characters."""
+    return text if len(text) <= 80 else f"{text[:38]}...{text[-38:]}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -15,6 +15,7 @@ from autoloss.data.arff import read_arff
 from autoloss.data.decimal_mark import decimal_mark
 from autoloss.data.delimited_table import read_delimited
 from autoloss.data.exchange import Frame, as_pandas, is_frame, not_a_table
+from autoloss.data.feather_claim import check_feather
 from autoloss.data.frames import Table, as_table
 from autoloss.data.json_table import read_json
 from autoloss.data.marks import without_marks
@@ -240,6 +241,7 @@ def _read_columnar(path: Path, *, label: str, form: str) -> Table:
         if form == "Parquet":
             names, frame = read_parquet(path)
         else:
+            check_feather(path)
             table = feather.read_table(path)
             names = list(table.column_names)
             frame = as_frame(table)

@@ -16,9 +16,11 @@ from pyarrow import parquet
 from autoloss.core.errors import InputError
 from autoloss.data.arrow import series_of, whole_series_of
 from autoloss.data.delimited import DelimitedFile, open_delimited
+from autoloss.data.feather_claim import check_feather
 from autoloss.data.frames import Table, as_text, unique_names
 from autoloss.data.marks import without_text_marks
 from autoloss.data.messages import one_line
+from autoloss.data.parquet import check_claim
 from autoloss.data.read import Source, file_form, load_table
 from autoloss.data.values import MISSING, label_of
 
@@ -85,7 +87,9 @@ class RowStream:
     def _guarded(self, places: Sequence[int]) -> Batches:
         """Yield the batches; an Arrow error on a broken file becomes an InputError of one line."""
         try:
-            yield from self.read(places)
+            for batch in self.read(places):
+                batch.validate(full=True)
+                yield batch
         except (pa.ArrowException, OSError, UnicodeError) as error:
             raise InputError(
                 f"{self.label} cannot be read to its end: {one_line(error)}"
@@ -116,7 +120,7 @@ def open_rows(source: Source) -> RowStream:
         path = Path(str(source)).expanduser()
         try:
             return opener(path, label=str(source))
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise InputError(
                 f"{source} must be a {form} file, but it cannot be read as one: {one_line(error)}"
             ) from error
@@ -181,6 +185,7 @@ def _text_rows(file: DelimitedFile, places: Sequence[int]) -> Batches:
 def _open_parquet(path: Path, *, label: str) -> RowStream:
     """Open a Parquet file, whose row groups are read one after the other."""
     with parquet.ParquetFile(path) as opened:
+        check_claim(opened, path)
         raw, about = list(opened.schema_arrow.names), opened.metadata.num_rows
     names, kept = _stored(raw)
 
@@ -200,6 +205,7 @@ def _open_feather(path: Path, *, label: str) -> RowStream:
     """Open a Feather file, whose batches are read one after the other."""
     from pyarrow import feather
 
+    check_feather(path)
     try:
         with pa.memory_map(str(path)) as file:
             stored = pa.ipc.open_file(file)

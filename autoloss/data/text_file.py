@@ -6,12 +6,14 @@ import codecs
 import gzip
 import io
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
 import pyarrow as pa
 
 from autoloss.core.errors import InputError
+from autoloss.core.unpacking import check_size
 from autoloss.data.messages import one_line
 
 _MAGIC = b"\x1f\x8b"
@@ -53,6 +55,20 @@ def open_text(path: Path, encoding: str) -> IO[str]:
     return io.TextIOWrapper(open_bytes(path), encoding=encoding, errors="replace", newline="")
 
 
+def chunks_of(path: Path) -> Iterator[bytes]:
+    """Yield a file's decompressed content.
+
+    Raises:
+        Overpacked: It is very much longer than the file.
+    """
+    packed, total = path.stat().st_size, 0
+    with open_bytes(path) as file:
+        while chunk := file.read(_CHUNK):
+            total += len(chunk)
+            check_size(total, packed)
+            yield chunk
+
+
 def arrow_input(path: Path) -> Any:
     """Return a new input for Arrow's readers."""
     return pa.input_stream(str(path), compression="gzip") if is_compressed(path) else path
@@ -63,7 +79,12 @@ def find_encoding(path: Path, *, label: str) -> str:
     try:
         with open_bytes(path) as file:
             head = file.read(_CHUNK)
-        return _encoding_of(path, head, label)
+        found = _encoding_of(path, head, label)
+        if found not in ("utf-8", *GUESSED) and is_compressed(path):
+            # The others were read to their end.
+            for _ in chunks_of(path):
+                pass
+        return found
     except BROKEN as error:
         raise InputError(f"{label} cannot be read to its end: {one_line(error)}") from error
 
@@ -87,9 +108,8 @@ def _decodes(path: Path, encoding: str) -> bool:
     """Return whether the whole file is valid in an encoding."""
     decoder = codecs.getincrementaldecoder(encoding)()
     try:
-        with open_bytes(path) as file:
-            while chunk := file.read(_CHUNK):
-                decoder.decode(chunk)
+        for chunk in chunks_of(path):
+            decoder.decode(chunk)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autoloss.core.arrays import BROKEN, read_arrays
 from autoloss.core.errors import InputError
 from autoloss.data.messages import listed, one_line
 from autoloss.diagnosis.labelled import (
@@ -24,7 +24,6 @@ from autoloss.diagnosis.tokens import checked_tags, has_sequences
 from autoloss.records.diagnosis import Kind
 
 _KEYS = ("logits", "probs", "labels", "lengths", "weights", "classes")
-_BROKEN = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 _HOW = "numpy.savez(FILE, logits=logits, labels=labels) writes one"
 
 
@@ -96,37 +95,13 @@ def _arrays(file: Path, *, option: str = "--logits") -> dict[str, NDArray[Any]]:
     """Return the arrays of an archive by key; unknown keys get an empty array, unread."""
     if not file.is_file():
         raise InputError(f"{option} must name a file that exists, but got {str(file)!r}.")
+    if not zipfile.is_zipfile(file):
+        raise InputError(f"{file} must be an .npz archive, but is not: {_HOW}.")
     try:
-        # NumPy would leave the file of a broken archive open.
-        with file.open("rb") as opened:
-            if opened.read(2) != b"PK":
-                raise InputError(f"{file} must be an .npz archive, but is not: {_HOW}.")
-            opened.seek(0)
-            with np.load(opened, allow_pickle=False) as archive:
-                unread: NDArray[Any] = np.empty(0)
-                return {
-                    key: _array(archive, key, file) if key in _KEYS else unread
-                    for key in archive.files
-                }
-    except _BROKEN as error:
-        if isinstance(error, InputError):
-            raise
+        found = read_arrays(file, _KEYS.__contains__)
+    except BROKEN as error:
         raise InputError(
             f"{file} must be an .npz archive, but it cannot be read: {one_line(error)}."
         ) from error
-
-
-def _array(archive: Any, key: str, file: Path) -> NDArray[Any]:
-    """Return one array of an archive."""
-    try:
-        found = archive[key]
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise
-        raise InputError(
-            f"{file}: {key} must be a plain array, but it holds Python objects, which are not "
-            f"loaded: save numpy.asarray({key}, dtype=...) of numbers or text."
-        ) from error
-    if not isinstance(found, np.ndarray):
-        raise InputError(f"{file}: {key} must be an array that numpy.savez wrote.")
-    return found
+    unread: NDArray[Any] = np.empty(0)
+    return {key: unread if array is None else array for key, array in found.items()}

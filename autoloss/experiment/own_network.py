@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from autoloss.core.errors import InputError
-from autoloss.core.own_code import check_unchanged
+from autoloss.core.own_code import check_unchanged, digest_of, named_by
 from autoloss.data import StudyData
 from autoloss.losses import get
 from autoloss.models import Layout, ModuleNetwork, OwnModel, networks_for
@@ -164,8 +164,11 @@ def recall_network(
         return None
     name, file = record["name"], record["file"]
     if again is None and file is not None and Path(file).is_file():
-        again = f"{file}:{name}"
-    model = None if again is None else open_model(again)
+        check_unchanged(file, digest_of(file), record["sha256"], study=study)
+        with named_by(study):
+            model: OwnModel | None = open_model(f"{file}:{name}")
+    else:
+        model = None if again is None else open_model(again)
     if model is None:
         where = "no file holds it" if file is None else f"{file} is not there"
         raise InputError(

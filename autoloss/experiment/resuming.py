@@ -9,6 +9,8 @@ from pathlib import Path
 from autoloss.core.clock import Clock
 from autoloss.core.devices import find_device
 from autoloss.core.errors import InputError
+from autoloss.core.option import path_of
+from autoloss.core.own_code import CODE, Origin, admit, digest_of, named_by
 from autoloss.data import StudyData
 from autoloss.executors import Crew
 from autoloss.experiment.conclusion import tell_written
@@ -119,9 +121,12 @@ def search_again(
     Raises:
         InputError: Something is missing, or the data have changed.
     """
+    _admit_given(again)
     whole = request.completed(again.checked())
     staffed(whole, find_device(whole.device), crew, progress)
     data, teacher = read_again(opened, whole, model=network)
+    with named_by(opened.name):
+        strangers = StrangerRows.read(whole, data, opened.space, origin=opened.config.origin)
     return OpenSearch(
         opened,
         data,
@@ -132,8 +137,17 @@ def search_again(
         teacher=teacher,
         model=network,
         crew=crew,
-        strangers=StrangerRows.read(whole, data, opened.space, origin=opened.config.origin),
+        strangers=strangers,
     )
+
+
+def _admit_given(again: Request) -> None:
+    """Note the files of code that the user names again; those of the other options are opened."""
+    for name in ("data", "valid", "test", "ood", "teacher"):
+        place = path_of(getattr(again, name))
+        file = (place or "").rpartition(":")[0] if ".py:" in (place or "") else place
+        if file and file.endswith(CODE):
+            admit(Origin(str(Path(file).resolve()), digest_of(file)), argument=name)
 
 
 def read_again(
@@ -151,12 +165,13 @@ def read_again(
     """
     request.check_objects()
     origin = study.config.origin
-    teacher = open_teacher(
-        request.teacher,
-        trust_pickle=request.trust_pickle,
-        sha256=origin.get(TEACHER, {}).get("sha256", ""),
-    )
-    data = request.read(study.space)
+    with named_by(study.name):
+        teacher = open_teacher(
+            request.teacher,
+            trust_pickle=request.trust_pickle,
+            sha256=origin.get(TEACHER, {}).get("sha256", ""),
+        )
+        data = request.read(study.space)
     if fingerprint_with(data.fingerprint, origin) != study.config.fingerprint:
         raise InputError(
             f"The data must be the same as at the start of {study.name}, but they have changed: "

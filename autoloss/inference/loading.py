@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from autoloss.core.documents import parsed_json
 from autoloss.core.errors import InputError
+from autoloss.core.files import check_inside
 from autoloss.core.settings import NetworkConfig
 from autoloss.core.task import Task
 from autoloss.data.frozen.extractor import take_in_features
@@ -77,10 +78,11 @@ def read_model(
         predicts: Whether the model must predict; its read-outs alone need no network.
     """
     path = _model_folder(Path(folder))
+    check_inside(path)
     try:
-        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+        config = parsed_json((path / CONFIG).read_text(encoding="utf-8"))
         tensors = load_file(path / WEIGHTS)
-    except (OSError, RecursionError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise InputError(
             f"{path} must hold a model that autoloss saved, but {one_line(error)}."
         ) from error

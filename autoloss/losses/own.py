@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from autoloss.core.errors import InputError
-from autoloss.core.own_code import Origin, check_unchanged, read_code, run_code
+from autoloss.core.own_code import (
+    Origin,
+    check_unchanged,
+    digest_of,
+    named_by,
+    read_code,
+    run_code,
+)
 from autoloss.losses.components import KINDS
 from autoloss.losses.contract import check_contract
 from autoloss.losses.loss import Loss
@@ -165,7 +172,9 @@ def recall(
     found = take_in(given)
     for name, origin in known.items():
         if name not in found and origin is not None and Path(origin.file).is_file():
-            found |= take_in(origin.file)
+            check_unchanged(origin.file, digest_of(origin.file), origin.sha256, study=study)
+            with named_by(study):
+                found |= take_in(origin.file)
         now = found.get(name)
         if origin is not None and now is not None:
             check_unchanged(now.file, now.sha256, origin.sha256, study=study)

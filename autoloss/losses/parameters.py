@@ -89,7 +89,7 @@ class FloatParam:
         """Return the mistake of a value in one line, or None."""
         number = as_number(value)
         if number is None:
-            return f"{name} must be a number, but got {name}={value!r}."
+            return f"{name} must be a number, but got {name}={value!r:.80}."
         if number not in self.allowed:
             return f"{name} must be in {self.allowed}, but got {name}={value}."
         return None
@@ -126,7 +126,7 @@ class IntParam:
         number = as_number(value)
         if number is None or not self.low <= number <= self.high or number != int(number):
             rule = f"a whole number in [{self.low}, {self.high}]"
-            return f"{name} must be {rule}, but got {name}={value!r}."
+            return f"{name} must be {rule}, but got {name}={value!r:.80}."
         return None
 
     def clean(self, value: Number) -> int:
@@ -156,7 +156,7 @@ class ChoiceParam:
         """Return the mistake of a value in one line, or None."""
         if as_number(value) is None or value not in self.choices:
             known = ", ".join(str(choice) for choice in self.choices)
-            return f"{name} must be one of {known}, but got {name}={value!r}."
+            return f"{name} must be one of {known}, but got {name}={value!r:.80}."
         return None
 
     def clean(self, value: Number) -> Number:

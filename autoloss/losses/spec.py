@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from autoloss.core.documents import check_depth, parsed_json, parsed_toml
 from autoloss.core.errors import InputError
 from autoloss.core.task import TaskKind
 from autoloss.core.toml import toml_text
@@ -109,8 +109,8 @@ class LossSpec(SpecData):
             InputError: If the text is not TOML, or `from_dict` refuses its keys.
         """
         try:
-            nested = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+            nested = parsed_toml(text)
+        except ValueError as error:
             raise InputError(f"a loss must be valid TOML, but got: {error}.") from None
         return cls.from_dict(_flat(nested))
 
@@ -133,8 +133,9 @@ class LossSpec(SpecData):
             InputError: If the text is not a JSON object, or `from_dict` refuses its keys.
         """
         try:
-            settings = json.loads(text)
-        except json.JSONDecodeError as error:
+            settings = parsed_json(text)
+            check_depth(settings)
+        except ValueError as error:
             raise InputError(f"a loss must be valid JSON, but got: {error}.") from None
         if not isinstance(settings, dict):
             raise InputError(f"a loss must be a JSON object, but got: {text.strip()[:40]}.")

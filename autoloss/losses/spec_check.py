@@ -33,7 +33,7 @@ def find_mistakes(settings: Mapping[str, Any]) -> list[str]:
             active |= parameters_of(chosen)
         else:
             near = closest(str(chosen), choices)
-            mistakes.append(f"{kind} must be a known {kind}, but got {kind}={chosen!r}{near}")
+            mistakes.append(f"{kind} must be a known {kind}, but got {kind}={chosen!r:.80}{near}")
     every = all_parameters()
     for key, value in settings.items():
         if key in active:
@@ -43,7 +43,7 @@ def find_mistakes(settings: Mapping[str, Any]) -> list[str]:
             mistakes.append(_without_effect(key, known))
         elif key not in known:
             mistakes.append(
-                f"unknown key {key!r}{closest(key, _likely(key, known, active, every))}"
+                f"unknown key {key!r:.80}{closest(key, _likely(key, known, active, every))}"
             )
     return mistakes
 
@@ -78,7 +78,7 @@ def _without_effect(key: str, known: Mapping[str, tuple[str, ...]]) -> str:
     """Return the line for a parameter of a component that was not chosen."""
     owner = key.partition(".")[0]
     kind = next(kind for kind, choices in known.items() if owner in choices)
-    return f"{key} must stand beside {kind}={owner!r}, but got another {kind}."
+    return f"{key:.80} must stand beside {kind}={owner!r:.80}, but got another {kind}."
 
 
 def _likely(key: str, *known: Iterable[str]) -> set[str]:

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autoloss.core.errors import InputError
-from autoloss.core.own_code import Origin, check_unchanged, module_of, named_in
+from autoloss.core.own_code import (
+    Origin,
+    check_unchanged,
+    digest_of,
+    module_of,
+    named_by,
+    named_in,
+)
 from autoloss.metrics.judged import MetricFunction
 from autoloss.metrics.known import ALIASES, DECLARED
 from autoloss.metrics.resolve import Metric, metric_of
@@ -113,7 +120,9 @@ def recall_metrics(
     found = take_metrics(given, metric)
     for name, origin in known.items():
         if found.named(name) is None and origin is not None and Path(origin.file).is_file():
-            more = take_metrics(f"{origin.file}:{name}")
+            check_unchanged(origin.file, digest_of(origin.file), origin.sha256, study=study)
+            with named_by(study):
+                more = take_metrics(f"{origin.file}:{name}")
             found = OwnMetrics((*found.metrics, *more.metrics), {**found.origins, **more.origins})
         now = found.origins.get(name)
         if origin is not None and now is not None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from autoloss.core.documents import parsed_json
 from autoloss.core.errors import InputError
 from autoloss.records import Summary
 
@@ -45,8 +46,8 @@ def summary_from_json(text: str) -> Summary:
         InputError: If the text is no JSON, no summary, or one of a later version.
     """
     try:
-        plain = json.loads(text)
-    except json.JSONDecodeError as error:
+        plain = parsed_json(text)
+    except ValueError as error:
         raise InputError(f"The summary must be JSON, but got an error: {error}.") from error
     if not isinstance(plain, dict):
         raise InputError(

@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from autoloss.core.documents import parsed_json
 from autoloss.core.errors import InputError, StudyNotFoundError
 from autoloss.core.files import write_whole
 from autoloss.core.own_code import Origin
 from autoloss.core.task import Task
+from autoloss.data.messages import one_line
 from autoloss.losses import ClassFacts
 from autoloss.losses.tuned import Counts, as_counts
-from autoloss.search.naming import CONFIG, nearest_study
+from autoloss.search.naming import CONFIG, check_name, nearest_study
 
 SCHEMA_VERSION = 1
+_PLAIN = {"str": (str,), "int": (int,), "bool": (bool,), "float": (int, float)}
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,15 @@ class StudyConfig:
         Raises:
             InputError: If a later version of autoloss wrote them, or they are not settings.
         """
-        written = values.get("schema_version")
+        written = values.get("schema_version") if isinstance(values, Mapping) else None
         if written != SCHEMA_VERSION:
             raise InputError(
                 f"A study must be of layout {SCHEMA_VERSION} to be opened by this version of "
-                f"autoloss, but got schema_version={written!r}."
+                f"autoloss, but got schema_version={written!r:.40}."
             )
         try:
+            _check_plain(values)
+            check_name(values["name"])
             counts, task = as_counts(values["class_counts"]), values.get("task")
             lists = {
                 # Older studies have counts of classes alone.
@@ -121,8 +126,12 @@ class StudyConfig:
                 },
             }
             return cls(**{**values, **lists, "space": _judged(values["space"])})
-        except (KeyError, TypeError) as error:
-            raise InputError(f"A study's settings must be complete, but got: {error}.") from None
+        except InputError:
+            raise
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            raise InputError(
+                f"A study's settings must be complete, but got: {one_line(error)}."
+            ) from None
 
     @property
     def verdict_metric(self) -> str:
@@ -167,14 +176,30 @@ class StudyConfig:
         """
         path = folder / CONFIG
         try:
-            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            return cls.from_dict(parsed_json(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise StudyNotFoundError(
                 f"A study must have a {CONFIG}, but got folder={str(folder)!r}"
                 f"{nearest_study(folder, folder.parent)}"
             ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} must be a study's settings, but got: {error}.") from None
+        except (OSError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"{path} must be a study's settings, but got: {one_line(error)}."
+            ) from None
+
+
+def _check_plain(values: Mapping[str, Any]) -> None:
+    """Check the types of the texts and numbers among settings.
+
+    Raises:
+        TypeError: One has another type.
+    """
+    for one in fields(StudyConfig):
+        kind, value = _PLAIN.get(str(one.type)), values.get(one.name)
+        if kind is not None and one.name in values and type(value) not in kind:
+            raise TypeError(f"{one.name} is {value!r:.40}")
 
 
 def _judged(space: dict[str, Any]) -> dict[str, Any]:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from autoloss.core.arrays import BROKEN, read_arrays
 from autoloss.core.errors import InputError
 from autoloss.core.files import replacing
+from autoloss.data.messages import one_line
 from autoloss.readout import Items
 from autoloss.verdict.select import ExampleLosses
 
@@ -115,8 +118,8 @@ class ExampleFiles:
         path = self.folder / _TARGETS
         if not self._is_here(path):
             return None
-        with np.load(path, allow_pickle=False) as arrays:
-            found: npt.NDArray[np.int64] | None = arrays.get(name)
+        with _sound(path):
+            found: npt.NDArray[np.int64] | None = read_arrays(path).get(name)
             return found
 
     def _path(self, number: int) -> Path:
@@ -126,7 +129,8 @@ class ExampleFiles:
         path = self._path(number)
         if not path.is_file():
             return None
-        with np.load(path, allow_pickle=False) as arrays:
+        with _sound(path):
+            arrays: dict[str, Any] = read_arrays(path)
             log_loss = arrays["log_loss"].astype(np.float32)
             return ExampleLosses(
                 log_loss=log_loss,
@@ -161,6 +165,18 @@ class ExampleFiles:
                 f"The folder of a study must be writable, but got folder={str(self.folder)!r}: "
                 f"{error.strerror or error}."
             ) from None
+
+
+@contextmanager
+def _sound(path: Path) -> Iterator[None]:
+    """Turn the errors of a broken file into an InputError of one line."""
+    try:
+        yield
+    except (*BROKEN, TypeError) as error:
+        raise InputError(
+            f"{path} must hold the losses of a trial as the study wrote them, but it cannot be"
+            f" read: {one_line(error)}."
+        ) from error
 
 
 class _Kept(Mapping[int, ExampleLosses]):

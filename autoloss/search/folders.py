@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from autoloss.core.admitted import is_named
+from autoloss.core.documents import parsed_json
 from autoloss.core.errors import InputError, StudyNotFoundError
+from autoloss.core.files import check_inside
 from autoloss.records import StudyListing, Summary, loss_label
 from autoloss.search.naming import CONFIG, JOURNAL, SUMMARY, nearest_study
 
@@ -17,6 +19,8 @@ _LINES = tuple(f'{{"op_code":{code},' for code in (_CREATED, _SET))
 # The states of trials that ended with a result or left a race, and of all ended trials.
 _ENDED = (1, 2)
 _OVER = (1, 2, 3)
+_ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""The exceptions of values of other types than a study's."""
 # Earlier studies that a sentence names.
 _NAMED = 5
 
@@ -57,6 +61,7 @@ def read_finished(name_or_folder: str | Path, *, out: Path) -> tuple[Path, Summa
             f"STUDY must be finished, but got STUDY={str(name_or_folder)!r} without its summary; "
             f"'autoloss resume {name_or_folder}' goes on with it."
         )
+    check_inside(folder)
     try:
         text = (folder / SUMMARY).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -106,12 +111,30 @@ independent.'
 
 
 def _listing(folder: Path) -> StudyListing:
+    """Return a line on a study.
+
+    Raises:
+        InputError: Its files are not those of a study.
+    """
+    check_inside(folder)
+    try:
+        return _listed(folder)
+    except InputError:
+        raise
+    except _ODD as error:
+        raise InputError(
+            f"{folder} must hold the {CONFIG} and {SUMMARY} of a study, but got "
+            f"{type(error).__name__} {error!s:.80}."
+        ) from error
+
+
+def _listed(folder: Path) -> StudyListing:
     config = _read(folder / CONFIG)
-    known = {
-        "name": config["name"],
+    known: dict[str, Any] = {
+        "name": str(config["name"]),
         "folder": str(folder),
-        "created": config["created"],
-        "trials": config["trials"],
+        "created": float(config["created"]),
+        "trials": int(config["trials"]),
     }
     if not (folder / SUMMARY).is_file():
         return StudyListing(**known, done=_ended(config, folder))
@@ -134,7 +157,7 @@ def _read(file: Path) -> dict[str, Any]:
         InputError: The file holds no JSON object.
     """
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = parsed_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{file} must be readable JSON, but got {error}.") from error
     if not isinstance(found, dict):
@@ -144,15 +167,17 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _ended(config: dict[str, Any], folder: Path) -> int:
     """Return how many trials ended; 0 if the storage cannot be reached."""
-    if config.get("storage") is None:
+    if (url := config.get("storage")) is None:
         journal = folder / JOURNAL
         return sum(1 for _ in _ended_in(journal)) if journal.is_file() else 0
+    if not is_named("storage", str(url)):
+        return 0
     from optuna.trial import TrialState
 
     from autoloss.search.journal import Ledger
 
     try:
-        ledger = Ledger.open(config["name"], folder=folder, url=config["storage"])
+        ledger = Ledger.open(config["name"], folder=folder, url=url)
     except InputError:
         return 0
     ended = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -169,7 +194,7 @@ def _ended_in(journal: Path) -> Iterator[int]:
             if not line.startswith(_LINES):
                 continue
             try:
-                entry = json.loads(line)
+                entry = parsed_json(line)
             except ValueError:
                 continue
             number = created if entry["op_code"] == _CREATED else entry["trial_id"]
@@ -188,11 +213,11 @@ def _look(path: Path, sha256: str) -> tuple[str, str] | None:
         # A quick check, because a summary with many trials takes long to parse.
         if sha256.encode() not in text:
             return None
-        summary: Any = json.loads(text)
+        summary: Any = parsed_json(text)
         if summary["settings"]["test_sha256"] != sha256 or not summary["verdict"]:
             return None
         return str(summary["created"]), str(summary["name"])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError):
         return None
 
 

@@ -21,14 +21,25 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.core.errors import InputError, StudyExistsError, StudyNotFoundError
 from autoloss.core.secrets import redacted
+from autoloss.data.messages import one_line
 from autoloss.search.database import SharedTables
-from autoloss.search.journal_file import JournalFile
+from autoloss.search.journal_file import BrokenJournal, JournalFile
 from autoloss.search.naming import JOURNAL
 from autoloss.search.sampler import Direction, quiet
 from autoloss.search.steady import Steady
 
 CLOSING_SECONDS = 5.0
 """Seconds that closing a study waits for its database; the lease of the process ends anyway."""
+
+# Optuna does not check the entries of a journal that it replays.
+_REPLAYING = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 class Ledger:
@@ -278,7 +289,14 @@ def _connect(folder: Path, url: str | None) -> tuple[BaseStorage, JournalFile | 
         if url is not None:
             return _database(url), None
         file = JournalFile(folder / JOURNAL)
-        return JournalStorage(file), file
+        try:
+            return JournalStorage(file), file
+        except _REPLAYING as error:
+            kind = "" if isinstance(error, BrokenJournal) else f"{type(error).__name__} "
+            raise InputError(
+                f"{folder / JOURNAL} must have the lines that the study wrote, but"
+                f" {one_line(f'{kind}{error}')}: correct it, or restore the folder from a copy."
+            ) from error
 
 
 def _tables(storage: BaseStorage, study_id: int) -> SharedTables | None:

@@ -12,10 +12,16 @@ from typing import IO, Any
 
 from optuna.storages.journal import BaseJournalBackend, JournalFileOpenLock
 
+from autoloss.core.documents import parsed_json
+
 # A process holds the lock for a single append. A lock that is held longer is a killed process's.
 LOCK_SECONDS = 10
 # Facts that all trials of a population share.
 _COMMON = {"lease", "widened"}
+
+
+class BrokenJournal(ValueError):
+    """A line of a journal is not as it was written."""
 
 
 class JournalFile(BaseJournalBackend):
@@ -88,7 +94,18 @@ class JournalFile(BaseJournalBackend):
                 number, place = number + 1, place + len(line)
                 self._read = number, place
                 if number > log_number_from:
-                    yield self._shared(json.loads(line))
+                    yield self._entry(line, number)
+
+    def _entry(self, line: bytes, number: int) -> dict[str, Any]:
+        """Return the entry of a line."""
+        try:
+            found = parsed_json(line)
+        except ValueError as error:
+            raise BrokenJournal(f"line {number} is no JSON: {error}") from None
+        if not isinstance(found, dict):
+            raise BrokenJournal(f"line {number} is no entry")
+        entry: dict[str, Any] = self._shared(found)
+        return entry
 
     def _shared(self, value: Any) -> Any:
         """Return a value in which equal texts, and facts of many trials, share an object."""

@@ -76,6 +76,8 @@ def free_name(source: str | None, out: Path) -> str:
 def study_names(out: Path) -> list[str]:
     """Return the names of the studies in a folder, the newest first; a missing folder has none."""
     marks = [mark for name in (CONFIG, SUMMARY) for mark in out.glob(f"*/{name}")]
+    # A shell would read signs of its own language in the names of other folders.
+    marks = [mark for mark in marks if _is_safe(mark.parent.name) and mark.is_file()]
     found = {mark.parent.name: mark.stat().st_mtime for mark in marks}
     return sorted(found, key=lambda name: (-found[name], name))
 

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from autoloss.core.admitted import is_named, note_named
 from autoloss.core.errors import InputError
+from autoloss.core.files import check_inside
 from autoloss.core.own_code import Origin
 from autoloss.core.secrets import redacted
 from autoloss.core.task import Task
@@ -154,6 +156,8 @@ def create(
         InputError: If the folder or the storage cannot be written.
     """
     folder = _new_folder(out / config.name, config.name)
+    if url is not None:
+        note_named("storage", redacted(url))
     ledger = Ledger.create(
         config.name,
         folder=folder,
@@ -183,15 +187,20 @@ def find(
 ) -> Opened:
     """Open an existing study; see `Study.open`."""
     folder = folder_of(name_or_folder, out)
+    if url is not None:
+        note_named("storage", redacted(url))
     if url is not None and not (folder / CONFIG).is_file():
         config, ledger = _from_database(check_name(str(name_or_folder)), folder=folder, url=url)
     else:
         config = StudyConfig.read(folder)
+        check_inside(folder)
         if config.needs_url and url is None:
             raise InputError(
                 "storage must be given for a study whose database needs a password, but got "
                 f"storage=None for {config.storage}."
             )
+        if url is None:
+            _check_storage(config)
         ledger = Ledger.open(config.name, folder=folder, url=url or config.storage)
         _check_same(config, ledger, folder)
     try:
@@ -211,6 +220,19 @@ def find(
         config = replace(config, losses=own, metrics=own_metrics.origins)
         config.write(folder)
     return Opened(config, resolved, own_metrics.metrics, ledger, folder)
+
+
+def _check_storage(config: StudyConfig) -> None:
+    """Refuse a database that only the folder of a study names.
+
+    Raises:
+        InputError: This user has never named it.
+    """
+    if config.storage is not None and not is_named("storage", config.storage):
+        raise InputError(
+            "storage must be given for a study that you have not opened on this machine yet, but "
+            f"got storage=None for {config.storage}: add --storage URL if you trust that database."
+        )
 
 
 def _known(config: StudyConfig) -> dict[str, Origin | None]:

@@ -31,7 +31,9 @@ def read_range(key: str, value: Any, declared: Parameter) -> Parameter | Number 
         return [_rule(key, mistake)] if mistake else declared.clean(value)
     allowed = ("choices", "default") if isinstance(declared, ChoiceParam) else RANGE_KEYS[:4]
     mistakes = [
-        f"must not have {name!r}{closest(name, allowed)}" for name in value if name not in allowed
+        f"must not have {name!r:.80}{closest(name, allowed)}"
+        for name in value
+        if name not in allowed
     ]
     if isinstance(declared, ChoiceParam):
         return mistakes or _choices(key, value, declared)
@@ -43,13 +45,13 @@ def _choices(
 ) -> Parameter | Number | list[str]:
     choices = value.get("choices", list(declared.choices))
     if not isinstance(choices, list) or not choices:
-        return [f"choices must be a list of numbers, but got choices={choices!r}."]
+        return [f"choices must be a list of numbers, but got choices={choices!r:.80}."]
     mistakes = [_rule(key, mistake) for one in choices if (mistake := declared.mistake(key, one))]
     if mistakes:
         return mistakes
     default = value.get("default", declared.default if declared.default in choices else choices[0])
     if default not in choices:
-        return [f"default must be one of the choices, but got default={default!r}."]
+        return [f"default must be one of the choices, but got default={default!r:.80}."]
     if len(choices) == 1:
         return declared.clean(choices[0])
     return ChoiceParam(
@@ -66,7 +68,7 @@ def _interval(
     ]
     log = value.get("log", declared.log)
     if not isinstance(log, bool):
-        mistakes.append(f"log must be true or false, but got log={log!r}.")
+        mistakes.append(f"log must be true or false, but got log={log!r:.80}.")
     if mistakes:
         return mistakes
     if low > high:

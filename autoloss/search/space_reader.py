@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from autoloss.core.documents import parsed_toml
 from autoloss.core.errors import SpaceError, closest
 from autoloss.core.settings import AugmentConfig, NetworkConfig, ProtocolConfig, TrainingConfig
 from autoloss.core.task import TaskKind
@@ -61,8 +61,8 @@ def load_space(
     """
     label, text = _text_of(name_or_path)
     try:
-        settings = _flat(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        settings = _flat(parsed_toml(text))
+    except ValueError as error:
         raise SpaceError([f"{label}: TOML: {error}"]) from None
     settings |= _flat(overrides or {})
     if losses and isinstance(bases := settings.get("bases"), list):
@@ -169,14 +169,14 @@ class _Reader:
             return otherwise
         value = self.settings[key]
         if not isinstance(value, list) or not value or not all(isinstance(n, str) for n in value):
-            self.mistakes.append(f"{key}: must be a list of names, but got {value!r}.")
+            self.mistakes.append(f"{key}: must be a list of names, but got {value!r:.80}.")
             return otherwise
         for name in value:
             if name not in known:
                 near = closest(name, known)
-                self.mistakes.append(f"{key}: must be known names, but got {name!r}{near}")
+                self.mistakes.append(f"{key}: must be known names, but got {name!r:.80}{near}")
         for name in dict.fromkeys(name for name in value if value.count(name) > 1):
-            self.mistakes.append(f"{key}: must name each once, but got {name!r} twice.")
+            self.mistakes.append(f"{key}: must name each once, but got {name!r:.80} twice.")
         return tuple(name for name in dict.fromkeys(value) if name in known)
 
     def _is_constant(self, key: str) -> bool:
@@ -186,7 +186,7 @@ class _Reader:
         if CONSTANTS[key].is_allowed(self.settings[key]):
             return True
         self.mistakes.append(
-            f"{key}: must be {CONSTANTS[key].rule}, but got {self.settings[key]!r}."
+            f"{key}: must be {CONSTANTS[key].rule}, but got {self.settings[key]!r:.80}."
         )
         return False
 
@@ -209,10 +209,11 @@ class _Reader:
         chosen |= {str(name) for names in named if isinstance(names, list) for name in names}
         for key in self.settings:
             if key not in known:
-                self.mistakes.append(f"{key}: is not a known key{closest(key, known)}")
+                self.mistakes.append(f"{key:.80}: is not a known key{closest(key, known)}")
             elif key in every and (owner := key.partition(".")[0]) not in chosen:
                 self.mistakes.append(
-                    f"{key}: must belong to a part of the space, but {owner!r} is not in it."
+                    f"{key:.80}: must belong to a part of the space, but {owner!r:.80} is not in"
+                    " it."
                 )
 
     def _parameters(

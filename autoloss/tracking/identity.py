@@ -11,6 +11,8 @@ import uuid
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from autoloss.core.admitted import is_named, note_named
+from autoloss.core.documents import parsed_json
 from autoloss.core.files import write_whole
 
 TRACKING = "tracking.json"
@@ -42,11 +44,19 @@ class Identity:
 
 
 def read_identity(folder: Path) -> Identity:
-    """Return the identity stored in a study's folder, or a new one."""
+    """Return the identity stored in a study's folder, or a new one.
+
+    A folder may come from a stranger: an address that its user has never tracked to on this
+    machine is forgotten, so that nothing is sent there.
+    """
     try:
-        kept = json.loads((folder / TRACKING).read_text(encoding="utf-8"))
+        kept = parsed_json((folder / TRACKING).read_text(encoding="utf-8"))
         known = {field.name: kept[field.name] for field in fields(Identity) if field.name in kept}
-        return Identity(**known)
+        if not all(value is None or isinstance(value, str) for value in known.values()):
+            raise TypeError(known)
+        if known.get("uri") is None or is_named("tracking", known["uri"]):
+            return Identity(**known)
+        return Identity(study_id=known["study_id"])
     except (OSError, ValueError, KeyError, TypeError):
         return Identity(study_id=uuid.uuid4().hex)
 
@@ -54,5 +64,7 @@ def read_identity(folder: Path) -> Identity:
 def write_identity(folder: Path, identity: Identity) -> None:
     """Store the identity in the study's folder, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
+    if identity.uri is not None:
+        note_named("tracking", identity.uri)
     content = {"schema_version": 1, **asdict(identity)}
     write_whole(folder / TRACKING, json.dumps(content, indent=1) + "\n")

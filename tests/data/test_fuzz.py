@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from autoloss.core.errors import InputError
 from autoloss.core.settings import ProtocolConfig
 from autoloss.data import DataOptions, Fold, StudyData, TableEncoding, prepare, read_table
+from tests.faults.counts import times
 
 CELLS: dict[str, st.SearchStrategy[Any]] = {
     "floats": st.floats(allow_nan=True, allow_infinity=True),
@@ -66,7 +68,12 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     return frame
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.faults
+@settings(
+    max_examples=times(1_500, few=120),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(
     frame=frames(),
     seed=st.integers(0, 3),

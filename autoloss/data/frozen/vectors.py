@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoloss.core.cache import cache_folder, note_use, prune
 from autoloss.core.errors import InputError
-from autoloss.data.cache import cache_folder, note_use, prune
 from autoloss.data.frozen.extractor import AT_ONCE, Extractor
 
 _VERSION = 1

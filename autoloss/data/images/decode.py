@@ -42,6 +42,10 @@ class PictureError(Exception):
     """A picture that cannot be read, with half a sentence on the reason."""
 
 
+class LargePicture(Exception):
+    """A picture that is to be decoded alone: several at once would not fit into memory."""
+
+
 @dataclass(frozen=True)
 class PictureShape:
     """The size and the colours at which all pictures of a study are read.
@@ -62,7 +66,9 @@ class PictureShape:
         return f"{self.height} x {self.width}, {'grey' if self.channels == 1 else 'colour'}"
 
 
-def open_picture(cell: Cell, at_least: tuple[int, int] | None = None) -> Image:
+def open_picture(
+    cell: Cell, at_least: tuple[int, int] | None = None, *, most: int = MOST_PIXELS
+) -> Image:
     """Return a picture in grey or in red, green and blue, upright.
 
     What is transparent is white. Numbers of 16 bits are divided by 257; others beyond 8 bits are
@@ -71,8 +77,10 @@ def open_picture(cell: Cell, at_least: tuple[int, int] | None = None) -> Image:
     Args:
         cell: The picture.
         at_least: Width and height that are needed: a JPEG is decoded no larger than necessary.
+        most: The most pixels of a picture that is decoded now.
 
     Raises:
+        LargePicture: It has more than `most` pixels, but not too many.
         PictureError: It is missing, broken, or too large.
     """
     from PIL import Image, ImageOps
@@ -89,11 +97,14 @@ def open_picture(cell: Cell, at_least: tuple[int, int] | None = None) -> Image:
                         f"it has {opened.width:,} x {opened.height:,} pixels, more than"
                         f" {MOST_PIXELS:,}"
                     )
+                if opened.width * opened.height > most:
+                    raise LargePicture
                 if at_least is not None:
                     opened.draft("RGB" if opened.mode != "L" else "L", at_least)
                 opened.load()
-                return _plain(ImageOps.exif_transpose(opened))
-    except PictureError:
+                ImageOps.exif_transpose(opened, in_place=True)
+                return _plain(opened)
+    except (PictureError, LargePicture):
         raise
     except FileNotFoundError:
         raise PictureError("there is no such file") from None
@@ -106,10 +117,11 @@ def open_picture(cell: Cell, at_least: tuple[int, int] | None = None) -> Image:
         raise PictureError(f"it is broken ({type(error).__name__})") from None
 
 
-def decoded(cell: Cell, shape: PictureShape) -> NDArray[np.uint8]:
+def decoded(cell: Cell, shape: PictureShape, *, most: int = MOST_PIXELS) -> NDArray[np.uint8]:
     """Return a picture at a size, (H, W, C); its sides are scaled apart if need be.
 
     Raises:
+        LargePicture: As in `open_picture`.
         PictureError: As in `open_picture`.
     """
     from PIL import Image
@@ -120,7 +132,7 @@ def decoded(cell: Cell, shape: PictureShape) -> NDArray[np.uint8]:
         if cell.shape in (flat, whole):
             return cell.reshape(whole)
     size = (shape.width, shape.height)
-    image = open_picture(cell, (2 * shape.width, 2 * shape.height))
+    image = open_picture(cell, (2 * shape.width, 2 * shape.height), most=most)
     mode = "L" if shape.channels == 1 else "RGB"
     if image.mode != mode:
         image = image.convert(mode)
@@ -149,7 +161,7 @@ def _plain(image: Image) -> Image:
         return Image.fromarray(_bytes_of(np.asarray(image)))
     has_alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
     if has_alpha or "transparency" in image.info:
-        seen = image.convert("RGBA")
+        seen = image if image.mode == "RGBA" else image.convert("RGBA")
         white = Image.new("RGBA", seen.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, seen).convert("RGB")
     if image.mode in _PLAIN:

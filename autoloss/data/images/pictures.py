@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from autoloss.data.cache import cache_folder, note_use, prune
+from autoloss.core.cache import cache_folder, note_use, prune
 from autoloss.data.images.decode import (
+    MOST_PIXELS,
     Cell,
+    LargePicture,
     PictureError,
     PictureShape,
     decoded,
@@ -30,6 +32,8 @@ _SAMPLE = 128
 _LONGEST = 64
 """The longest side that pictures are scaled down to unless the user names a size."""
 _VERSION = 1
+_SHARED = 10_000_000
+"""Pixels beyond which a picture is decoded alone; it takes about 15 bytes a pixel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +118,8 @@ def _fill(
     """Write pictures into an array; return their hashes, and why some cannot be read."""
     hashes, bad = [], {}
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for row, (found, digest) in enumerate(pool.map(partial(_one, shape=shape), cells)):
+        for row, one in enumerate(pool.map(partial(_one, shape=shape, most=_SHARED), cells)):
+            found, digest = one or _alone(cells[row], shape)
             hashes.append(digest)
             if isinstance(found, str):
                 bad[row] = found
@@ -123,16 +128,30 @@ def _fill(
     return tuple(hashes), bad
 
 
-def _one(cell: Cell, *, shape: PictureShape) -> tuple[NDArray[np.uint8] | str, str]:
-    """Return a picture, or why it cannot be read, and the hash of its source."""
+def _one(
+    cell: Cell, *, shape: PictureShape, most: int = MOST_PIXELS
+) -> tuple[NDArray[np.uint8] | str, str] | None:
+    """Return a picture, or why it cannot be read, and the hash of its source.
+
+    The result is None for a picture of more than `most` pixels, which is decoded alone.
+    """
     try:
         # Read once, for the hash and the pixels.
         cell, digest = source_of(cell)
-        return decoded(cell, shape), digest
+        return decoded(cell, shape, most=most), digest
+    except LargePicture:
+        return None
     except PictureError as error:
         return str(error), ""
     except OSError as error:
         return error.strerror or type(error).__name__, ""
+
+
+def _alone(cell: Cell, shape: PictureShape) -> tuple[NDArray[np.uint8] | str, str]:
+    """Return a picture, or why it cannot be read, and the hash of its source."""
+    found = _one(cell, shape=shape)
+    assert found is not None
+    return found
 
 
 def source_of(cell: Cell) -> tuple[Cell, str]:

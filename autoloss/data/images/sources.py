@@ -14,7 +14,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from autoloss.core.arrays import BROKEN, read_arrays
 from autoloss.core.errors import InputError
+from autoloss.core.files import check_inside
 from autoloss.data.frames import Table, as_table
 from autoloss.data.images.decode import ENDINGS, Cell, PictureShape, open_picture
 from autoloss.data.images.encode import cell_of, shown_cell
@@ -178,6 +180,7 @@ def open_pictures(source: str | Path, column: str) -> tuple[RowStream, Path | No
     """
     label, path = str(source), Path(source).expanduser()
     if _is_folder(source):
+        check_inside(path)
         files, _ = _pictures_below(path)
         if not files:
             raise InputError(f"{label} must hold pictures, but it has none.")
@@ -252,6 +255,7 @@ def _of_folder(root: Path, *, label: str) -> PictureTable:
     Raises:
         InputError: There are no sub-folders with pictures.
     """
+    check_inside(root)
     parts = [one for one in _folders(root) if one.name.lower() in PARTS]
     is_split = any(PARTS[one.name.lower()] == 0 for one in parts) and len(parts) > 1
     files: list[Path] = []
@@ -320,20 +324,15 @@ def _arrays(path: Path, *, label: str) -> tuple[NDArray[Any], NDArray[Any] | Non
     if not zipfile.is_zipfile(path):
         raise InputError(f"{label} must be an .npz file of arrays, but it is none.")
     try:
-        with np.load(path) as stored:
-            found = {name: stored[name] for name in ("images", "labels") if name in stored.files}
-            names = list(stored.files)
-    except (OSError, ValueError, EOFError, KeyError) as error:
+        found = read_arrays(path, ("images", "labels").__contains__)
+    except BROKEN as error:
         raise InputError(
             f"{label} must be an .npz file of numbers, but it cannot be read:"
             f" {one_line(error).rstrip('.')}."
         ) from error
-    except Exception as error:
-        # A broken archive fails in many ways.
-        raise InputError(f"{label} must be an .npz file, but it is broken.") from error
     images = found.get("images")
     if images is None:
-        raise InputError(f"{label} must have an array `images`, but has {listed(names)}.")
+        raise InputError(f"{label} must have an array `images`, but has {listed(found)}.")
     if images.ndim == 4 and images.shape[1] in (1, 3) and images.shape[3] not in (1, 3, 4):
         images = images.transpose(0, 2, 3, 1)
     is_stack = images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (1, 3, 4))

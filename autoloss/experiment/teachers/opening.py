@@ -11,7 +11,7 @@ from torch import nn
 
 from autoloss.core.errors import InputError
 from autoloss.core.option import full_path, full_source
-from autoloss.core.own_code import check_unchanged, module_of, named_in
+from autoloss.core.own_code import Origin, admit, check_unchanged, module_of, named_in
 from autoloss.data.exchange import is_frame
 from autoloss.data.messages import one_line
 from autoloss.experiment.teachers.boosted import boosting
@@ -81,6 +81,7 @@ def _from_path(text: str, *, trust_pickle: bool, sha256: str) -> TeacherSource:
             f"{text} must be trusted to be opened, because a pickle can run any code: add"
             " --trust-pickle (in Python trust_pickle=True) if you or somebody you trust wrote it."
         )
+    admit(Origin(str(path.resolve()), found_hash), argument="teacher")
     return _from_object(_unpickled(path), path.name, found_hash)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autoloss.core.arrays import BROKEN, read_arrays
 from autoloss.core.errors import InputError
 from autoloss.core.task import Task
 from autoloss.data import Source, StudyData
@@ -27,8 +27,8 @@ from autoloss.inference.predicting import OOD_SCORE, PREDICTION
 ROW = "row"
 """The column of row numbers, from 0."""
 _PROBS, _LOGITS = "probability_", "logit_"
+_ARRAYS = ("probs", "logits", ROW, "classes")
 _SUM = 1e-3
-_BROKEN = (OSError, EOFError, ValueError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,17 +102,17 @@ def _of_table(given: Source, data: StudyData) -> _Scores:
 def _of_archive(file: Path) -> _Scores:
     """Read the predictions of an archive of `numpy.savez`, without running code from it."""
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            found = {key: archive[key] for key in archive.files}
-    except _BROKEN as error:
+        arrays = read_arrays(file, _ARRAYS.__contains__)
+    except BROKEN as error:
         raise InputError(
             f"{file} must be an .npz archive of plain arrays, but it cannot be read:"
             f" {one_line(error)}."
         ) from error
-    keys = [key for key in ("probs", "logits") if key in found]
+    found = {key: array for key, array in arrays.items() if array is not None}
+    keys = [key for key in _ARRAYS[:2] if key in found]
     if len(keys) != 1:
         raise InputError(
-            f"{file} must have the key 'probs' or the key 'logits', but has {listed(found)}."
+            f"{file} must have the key 'probs' or the key 'logits', but has {listed(arrays)}."
         )
     values = found[keys[0]]
     if values.ndim != 2 or values.dtype.kind not in "fiu":
@@ -121,15 +121,20 @@ def _of_archive(file: Path) -> _Scores:
             f" {values.shape}."
         )
     rows = found.get(ROW)
-    names = [label_of(one) for one in found["classes"].tolist()] if "classes" in found else None
+    names = None
+    if "classes" in found:
+        names = [label_of(one) for one in found["classes"].reshape(-1).tolist()]
     if names is not None and len(names) != values.shape[1]:
         raise InputError(
             f"{file} must have a class for each of {values.shape[1]} columns, but has"
             f" {len(names)}."
         )
-    if rows is not None and len(rows) != len(values):
-        raise InputError(f"{file} must have {len(values)} row numbers, but has {len(rows)}.")
-    return _Scores(str(file), values, names, keys[0] == "logits", rows)
+    if rows is not None and rows.shape != (len(values),):
+        raise InputError(
+            f"{file} must have {len(values)} row numbers, but has an array of shape {rows.shape}."
+        )
+    whole = None if rows is None else _whole(pd.Series(rows), str(file))
+    return _Scores(str(file), values, names, keys[0] == "logits", whole)
 
 
 def _rows(
@@ -137,8 +142,7 @@ def _rows(
 ) -> NDArray[np.int64] | None:
     """Return the row of the data for each prediction, -1 for none; None for rows in order."""
     if ROW in others:
-        numbers = pd.to_numeric(frame[ROW], errors="coerce").fillna(-1)
-        return numbers.to_numpy(dtype=np.int64)
+        return _whole(frame[ROW], label)
     shared = [name for name in others if name in data.table and name not in data.task.columns]
     if data.task.kind == "sequence":
         # An id names a sequence, not a token.
@@ -159,6 +163,23 @@ def _rows(
                 f" such as {theirs.iloc[0]!r}."
             )
     return None
+
+
+def _whole(column: pd.Series, label: str) -> NDArray[np.int64]:
+    """Return row numbers, -1 for a cell that holds none.
+
+    Raises:
+        InputError: A number is no row number.
+    """
+    numbers = pd.to_numeric(column, errors="coerce").fillna(-1).to_numpy(dtype=np.float64)
+    # Beyond it float64 has no fractions, and no table has such a row.
+    bad = (numbers != np.floor(numbers)) | (np.abs(numbers) > 2**52)
+    if bad.any():
+        raise InputError(
+            f"{label} must count rows by whole numbers in {ROW!r}, but has"
+            f" {numbers[int(bad.argmax())]:g}."
+        )
+    return numbers.astype(np.int64)
 
 
 def _texts(series: pd.Series) -> pd.Series:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autoloss.data.cache import cache_folder
+from autoloss.core.cache import cache_folder
 from autoloss.data.images.decode import PictureError, PictureShape, decoded, open_picture
 from autoloss.data.images.pictures import read_pictures, shape_of
 

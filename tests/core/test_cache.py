@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from autoloss.data.cache import cache_folder, note_use, prune
+from autoloss.core.cache import cache_folder, note_use, prune
 
 
 def test_the_files_that_were_used_longest_ago_give_way(tmp_path: Path) -> None:

@@ -1,0 +1,59 @@
+"""JSON and TOML of strangers: a text that is none, of any sort, is a ValueError of one line."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+_DEEPEST = 100
+"""Levels of a document that the package's own writers never reach."""
+
+
+def parsed_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        ValueError: It is no JSON, is nested too deeply, or has a number of thousands of digits.
+    """
+    return _parsed(json.loads, text)
+
+
+def parsed_toml(text: str) -> dict[str, Any]:
+    """Return the tables of a TOML text, at most a hundred levels deep.
+
+    Raises:
+        ValueError: It is no TOML, is nested too deeply, or has a number of thousands of digits.
+    """
+    found: dict[str, Any] = _parsed(tomllib.loads, text)
+    check_depth(found)
+    return found
+
+
+def check_depth(document: Any) -> None:
+    """Check that a document has at most a hundred levels, before a function that calls itself.
+
+    Raises:
+        ValueError: It has more.
+    """
+    level: Sequence[Any] = [document]
+    for _ in range(_DEEPEST):
+        level = [one for one in level if isinstance(one, Mapping | list)]
+        if not level:
+            return
+        inner = (one.values() if isinstance(one, Mapping) else one for one in level)
+        level = [one for own in inner for one in own]
+    raise ValueError("it is nested too deeply")
+
+
+def _parsed(parse: Callable[[Any], Any], text: Any) -> Any:
+    try:
+        return parse(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except (json.JSONDecodeError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        raise
+    except ValueError:
+        # Python refuses integers of more digits than it would convert in a moment.
+        raise ValueError("it has a number of too many digits") from None

@@ -1,0 +1,1 @@
+"""Broken and hostile files for every reader: each is read, or refused in one line."""
