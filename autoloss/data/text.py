@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ _LONGEST = 4_000
 _MOST_PLACES = 512
 # Training rows from which on columns have the most terms, and the terms that any number may have.
 _ROWS_OF_MOST, _FEWEST = 4_096, 1_000
+# Counts that are remembered, some 32 MB, and the most terms for a character of a document.
+_REMEMBERED, _MOST_OF_A_CHARACTER = 1 << 22, 4
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class TextColumn:
         documents = text.dropna()
         if len(documents) > _FIT_ROWS:
             documents = documents.sample(_FIT_ROWS, random_state=0)
-        hashed = list(_hashed(documents, reach, ends=True))
+        hashed = list(_hashed(documents, reach, ends=True, counts=_MEMORY))
         frequency = np.zeros(2 * _BUCKETS, dtype=np.int64)
         for counts in hashed:
             frequency += np.bincount(counts.indices, minlength=2 * _BUCKETS)
@@ -133,7 +135,9 @@ class TextColumn:
         """Return the terms of each text with their weights, and its length."""
         text = values_of(without_marks(series, self.marks)).text
         kept, idf = self.kept.numpy(), self.idf.numpy()
-        terms, shares = _terms_of(text, kept, idf, self.places, self.reach, ends=self.ends)
+        terms, shares = _terms_of(
+            text, kept, idf, self.places, self.reach, ends=self.ends, counts=_MEMORY
+        )
         return Block(len(series), numeric=self._lengths(text), terms=terms, shares=shares)
 
     def numbers(self, series: pd.Series) -> NDArray[np.float32]:
@@ -198,24 +202,6 @@ def _log_lengths(text: pd.Series) -> NDArray[np.float64]:
     return np.log1p(text.str.len().to_numpy(dtype="float64", na_value=np.nan))
 
 
-def _terms_of(
-    text: pd.Series,
-    kept: NDArray[np.int64],
-    idf: NDArray[np.float32],
-    places: int,
-    reach: int,
-    *,
-    ends: bool,
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return the terms of each text and their weights, ``(N, places)``; pads weigh 0."""
-    terms, shares = [np.zeros((0, places), np.int32)], [np.zeros((0, places), np.float32)]
-    for counts in _hashed(text.fillna(""), reach, ends=ends):
-        own = _padded(_weighted(counts, kept, idf), places)
-        terms.append(own[0])
-        shares.append(own[1])
-    return np.concatenate(terms), np.concatenate(shares)
-
-
 def _words(document: str, reach: int, *, ends: bool) -> list[str]:
     """Return the words of a document, pairs of them, and its first and its last word."""
     import re
@@ -230,8 +216,8 @@ def _words(document: str, reach: int, *, ends: bool) -> list[str]:
     return found
 
 
-def _hashed(text: pd.Series, reach: int, *, ends: bool) -> Iterator[Any]:
-    """Yield sparse counts of hashed words, pairs of them, and characters (three to five)."""
+def _counts(documents: list[str], reach: int, ends: bool) -> Any:
+    """Return sparse counts of hashed words, pairs of them, and characters (three to five)."""
     from functools import partial
 
     from scipy import sparse
@@ -240,10 +226,36 @@ def _hashed(text: pd.Series, reach: int, *, ends: bool) -> Iterator[Any]:
     shared = {"n_features": _BUCKETS, "alternate_sign": False, "norm": None, "dtype": np.float32}
     words = HashingVectorizer(analyzer=partial(_words, reach=reach, ends=ends), **shared)
     characters = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), **shared)
+    parts = (words.transform(documents), characters.transform(documents))
+    return sparse.hstack(parts, format="csr")
+
+
+def _hashed(
+    text: pd.Series, reach: int, *, ends: bool, counts: Callable[..., Any] = _counts
+) -> Iterator[Any]:
+    """Yield the counts of the terms of some documents at a time."""
     for start in range(0, len(text), _CHUNK):
         documents = [str(item)[:_LONGEST] for item in text.iloc[start : start + _CHUNK]]
-        parts = (words.transform(documents), characters.transform(documents))
-        yield sparse.hstack(parts, format="csr")
+        yield counts(documents, reach, ends)
+
+
+def _terms_of(
+    text: pd.Series,
+    kept: NDArray[np.int64],
+    idf: NDArray[np.float32],
+    places: int,
+    reach: int,
+    *,
+    ends: bool,
+    counts: Callable[..., Any] = _counts,
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return the terms of each text and their weights, ``(N, places)``; pads weigh 0."""
+    terms, shares = [np.zeros((0, places), np.int32)], [np.zeros((0, places), np.float32)]
+    for found in _hashed(text.fillna(""), reach, ends=ends, counts=counts):
+        own = _padded(_weighted(found, kept, idf), places)
+        terms.append(own[0])
+        shares.append(own[1])
+    return np.concatenate(terms), np.concatenate(shares)
 
 
 def _weighted(counts: Any, kept: NDArray[np.int64], idf: NDArray[np.float32]) -> Any:
@@ -281,3 +293,41 @@ def _padded(weighted: Any, places: int) -> tuple[NDArray[np.int32], NDArray[np.f
             weighted.data[own][largest],
         )
     return terms, shares
+
+
+class _Memory:
+    """The counts of documents that were hashed lately: divisions of few rows read them again."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int, bool], tuple[Any, Any]] = {}
+        self._size = 0
+
+    def __call__(self, documents: list[str], reach: int, ends: bool) -> Any:
+        """Return the counts of documents; see `_counts`."""
+        from scipy import sparse
+
+        if not documents or _MOST_OF_A_CHARACTER * sum(map(len, documents)) > _REMEMBERED:
+            return _counts(documents, reach, ends)
+        keys = [(document, reach, ends) for document in documents]
+        self._learn([key for key in dict.fromkeys(keys) if key not in self._known])
+        if self._size > _REMEMBERED:
+            self._known, self._size = {}, 0
+            self._learn(list(dict.fromkeys(keys)))
+        rows = [self._known[key] for key in keys]
+        ends_of_rows = np.cumsum([0, *(len(own) for own, _ in rows)])
+        indices, data = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+        return sparse.csr_matrix((data, indices, ends_of_rows), shape=(len(rows), 2 * _BUCKETS))
+
+    def _learn(self, keys: list[tuple[str, int, bool]]) -> None:
+        """Hash documents of one reach."""
+        if not keys:
+            return
+        counts = _counts([document for document, _, _ in keys], *keys[0][1:])
+        bounds = counts.indptr
+        for key, first, end in zip(keys, bounds, bounds[1:], strict=False):
+            # A view would keep the counts of all documents.
+            self._known[key] = (counts.indices[first:end].copy(), counts.data[first:end].copy())
+        self._size += counts.nnz
+
+
+_MEMORY = _Memory()

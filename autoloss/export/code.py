@@ -62,7 +62,7 @@ _HELPERS = (
 _TEXT = (
     text,
     ("_BUCKETS", "_CHUNK", "_LONGEST"),
-    ("_log_lengths", "_terms_of", "_words", "_hashed", "_weighted", "_padded"),
+    ("_log_lengths", "_words", "_counts", "_hashed", "_terms_of", "_weighted", "_padded"),
 )
 # Types that only the modules of `autoloss.data` import, and their replacements.
 _TYPES = {

@@ -10,6 +10,7 @@ import pytest
 import torch
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
+from autoloss.data import text as module
 from autoloss.data.encode import TableEncoding
 from autoloss.data.text import TextColumn
 
@@ -161,3 +162,37 @@ def test_the_numbers_of_a_column_are_those_of_its_encoding() -> None:
     texts = pd.Series(["a dog", None, "", "the cat saw"], dtype="string")
     column = fitted(documents(60, 8))
     np.testing.assert_array_equal(column.numbers(texts), column.encode(texts).numeric)
+
+
+def test_remembered_documents_have_the_weights_of_new_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train, new = documents(120, 9), documents(90, 10)
+    column = fitted(train, reach=2)
+    expected = weights(column, pd.concat([new, train, new]))
+    for most in (0, 2_000, 1 << 22):
+        monkeypatch.setattr(module, "_REMEMBERED", most)
+        monkeypatch.setattr(module, "_MOST_OF_A_CHARACTER", min(most, 1))
+        monkeypatch.setattr(module, "_MEMORY", module._Memory())
+        assert fitted(train, reach=2).to_dict() == column.to_dict()
+        np.testing.assert_array_equal(weights(column, train), expected[90:210])
+        np.testing.assert_array_equal(weights(column, pd.concat([new, train, new])), expected)
+
+
+def test_documents_are_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+    counts = module._counts
+
+    def counted(texts: list[str], reach: int, ends: bool) -> Any:
+        hashed.extend(texts)
+        return counts(texts, reach, ends)
+
+    monkeypatch.setattr(module, "_counts", counted)
+    monkeypatch.setattr(module, "_MEMORY", module._Memory())
+    text = documents(80, 11)
+    for part in (text[:60], text[20:], text):
+        weights(fitted(part), part)
+    assert sorted(hashed) == sorted(set(text))
+    # Another reach has other terms.
+    weights(fitted(text, reach=2), text)
+    assert len(hashed) == 2 * len(set(text))
