@@ -154,6 +154,7 @@ class TrainingConfig:
 
     Args:
         batch_size: Rows of a mini-batch.
+        smallest_batch: Rows below which mini-batches of few rows are not halved.
         max_epochs: The most epochs.
         patience: Epochs without a lower refined log loss before early stopping.
         warmup: Share of the steps at the start in which the learning rate rises linearly to its
@@ -166,6 +167,7 @@ class TrainingConfig:
     """
 
     batch_size: int = 256
+    smallest_batch: int = 32
     max_epochs: int = 40
     patience: int = 8
     warmup: float = 0.02

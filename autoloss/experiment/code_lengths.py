@@ -17,7 +17,7 @@ from autoloss.readout import Items
 from autoloss.records import CodeBlock, CodeLengths, TrainingCode
 from autoloss.search import Scorer, Trial
 from autoloss.training import Job, Outcome
-from autoloss.training.batch import SMALLEST_BATCH, STEPS
+from autoloss.training.batch import STEPS
 from autoloss.training.rows import logits_of
 from autoloss.verdict.code_lengths import (
     adaptive_bits,
@@ -139,7 +139,7 @@ def _trained(
 ) -> tuple[Job, list[Outcome]]:
     """Train both losses on the rows before a block; few rows get more epochs."""
     ends, training = session.clock.ends, session.study.space.training
-    times = max(1.0, STEPS * SMALLEST_BATCH / len(fold.train))
+    times = max(1.0, STEPS * training.smallest_batch / len(fold.train))
     divisions = make_divisions(session, [fold], trials).trained(
         replace(
             training,

@@ -72,6 +72,7 @@ CONSTANTS: dict[str, Constant] = {
     "augment.erase": _share(),
     "augment.crop": _share(),
     "training.batch_size": _whole(1),
+    "training.smallest_batch": _whole(1),
     "training.max_epochs": _whole(1),
     "training.patience": _whole(1),
     "training.warmup": _share(),

@@ -132,11 +132,11 @@ def item_mean(values: Tensor, weights: Tensor | None) -> Tensor:
     return weighted.flatten(1).sum(1) / weights.flatten(1).sum(1).clamp_min(1e-12)
 
 
-STEPS, SMALLEST_BATCH = 16, 32
-"""Steps that an epoch keeps by smaller mini-batches, and rows below which these are not halved."""
+STEPS = 16
+"""Steps that an epoch keeps by smaller mini-batches."""
 
 
-def batch_size_for(n_rows: int, at_most: int, *, least: int = SMALLEST_BATCH) -> int:
+def batch_size_for(n_rows: int, at_most: int, *, least: int) -> int:
     """Return the rows of a mini-batch: `at_most`, or fewer to keep `STEPS` steps in an epoch.
 
     Args:

@@ -65,8 +65,12 @@ def epoch_share(n_rows: int, divisions: Divisions) -> float:
     """Return the time of an epoch of `n_rows` training rows, as a share of the search's epoch."""
     jobs = divisions.jobs
     rows = sum(len(job.train) for job in jobs) / len(jobs)
-    at_most = jobs[0].config.batch_size
-    steps = [max(1.0, n / batch_size_for(int(n), at_most)) for n in (n_rows, rows)]
+    config = jobs[0].config
+    sizes = [
+        batch_size_for(int(n), config.batch_size, least=config.smallest_batch)
+        for n in (n_rows, rows)
+    ]
+    steps = [max(1.0, n / size) for n, size in zip((n_rows, rows), sizes, strict=True)]
     # Small batches cost time per step, large batches per row.
     share = n_rows / rows
     return max(share, (share + steps[0] / steps[1]) / 2.0)

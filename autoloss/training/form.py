@@ -91,7 +91,7 @@ def _job(
     task: TaskKind,
 ) -> Job:
     """Return a job of the fewest rows with mini-batches of the final size."""
-    size = batch_size_for(len(fold.train), config.batch_size)
+    size = batch_size_for(len(fold.train), config.batch_size, least=config.smallest_batch)
     rows = torch.arange(min(len(fold.train), _STEPS_OF_AN_EPOCH * size))
     valid = fold.valid.take(torch.arange(min(len(fold.valid), size)))
     return Job.prepare(

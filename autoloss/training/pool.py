@@ -241,7 +241,7 @@ def orders_of(jobs: Sequence[Job], seeds: Sequence[int] = (), folds: Sequence[in
     return Orders(
         seeds,
         [len(job.train) for job in jobs],
-        min(job.train.batch_rows(config.batch_size) for job in jobs),
+        min(job.train.batch_rows(config) for job in jobs),
         device=jobs[0].device,
         folds=folds,
         by_length=[one for one in lengths if one is not None] or None,

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autoloss.core.settings import TrainingConfig
 from autoloss.core.task import MISSING_LABEL
 from autoloss.data import Part
 from autoloss.data.encoding import change_at_random, read_ahead
@@ -72,13 +73,13 @@ class EncodedRows:
         if self._kept is None:
             read_ahead(self.part.inputs, epoch)
 
-    def batch_rows(self, at_most: int) -> int:
+    def batch_rows(self, config: TrainingConfig) -> int:
         """Return the rows of a mini-batch; see `batch_size_for`."""
-        return batch_size_for(len(self), at_most)
+        return batch_size_for(len(self), config.batch_size, least=config.smallest_batch)
 
-    def batch_examples(self, at_most: int) -> int:
+    def batch_examples(self, config: TrainingConfig) -> int:
         """Return the examples of a mini-batch, which are its rows."""
-        return self.batch_rows(at_most)
+        return self.batch_rows(config)
 
     def chunks(self, at_once: int) -> Iterator[tuple[slice, slice, Features]]:
         """Yield the places of rows, some at once, among all and in their features, G = 1."""

@@ -113,8 +113,8 @@ def usual_together(jobs: Sequence[Job]) -> int:
 
     It is larger for smaller mini-batches.
     """
-    at_most = jobs[0].config.batch_size
-    return USUAL * max(1, FULL_BATCH // min(job.train.batch_examples(at_most) for job in jobs))
+    config = jobs[0].config
+    return USUAL * max(1, FULL_BATCH // min(job.train.batch_examples(config) for job in jobs))
 
 
 def bytes_each(jobs: Sequence[Job]) -> int:
@@ -126,7 +126,7 @@ def bytes_each(jobs: Sequence[Job]) -> int:
     job = jobs[0]
     network = job.network
     weights = 8 * network.layout.size
-    examples = max(one.train.batch_examples(job.config.batch_size) for one in jobs)
+    examples = max(one.train.batch_examples(job.config) for one in jobs)
     activations = max(examples, job.config.batch_size) * network.activations
     scores = 12 * max(one.valid.shape[-1] for one in jobs) * job.classes.row_scores
     element = torch.empty((), dtype=job.dtype).element_size()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from autoloss.core.ragged import Ragged
+from autoloss.core.settings import TrainingConfig
 from autoloss.data import Windows
 from autoloss.data.sequences.inputs import WINDOW
 from autoloss.losses.guards import MISSING
@@ -72,13 +73,14 @@ class EncodedTokens:
     def begin(self, epoch: Tensor) -> None:
         """Return: tokens are in memory."""
 
-    def batch_rows(self, at_most: int) -> int:
-        """Return the windows of a mini-batch of about `at_most` tokens; see `batch_size_for`."""
-        return batch_size_for(len(self), max(1, round(at_most / self._mean_length)), least=1)
+    def batch_rows(self, config: TrainingConfig) -> int:
+        """Return the windows of about `batch_size` tokens; see `batch_size_for`."""
+        at_most = max(1, round(config.batch_size / self._mean_length))
+        return batch_size_for(len(self), at_most, least=1)
 
-    def batch_examples(self, at_most: int) -> int:
+    def batch_examples(self, config: TrainingConfig) -> int:
         """Return the mean number of tokens in a mini-batch, with those around the windows' own."""
-        return round(self.batch_rows(at_most) * self._mean_length)
+        return round(self.batch_rows(config) * self._mean_length)
 
     @cached_property
     def _mean_length(self) -> float:

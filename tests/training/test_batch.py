@@ -50,10 +50,12 @@ def test_candidates_of_one_seed_share_one_order() -> None:
 
 
 def test_small_data_gets_small_batches() -> None:
-    assert batch_size_for(100_000, 256) == 256
-    assert batch_size_for(1000, 256) == 32
-    assert batch_size_for(20, 256) == 20
-    assert 2000 // batch_size_for(2000, 256) >= 16
+    assert batch_size_for(100_000, 256, least=32) == 256
+    assert batch_size_for(1000, 256, least=32) == 32
+    assert batch_size_for(20, 256, least=32) == 20
+    assert batch_size_for(1000, 256, least=128) == 128
+    assert batch_size_for(4096, 256, least=128) == 256
+    assert 2000 // batch_size_for(2000, 256, least=32) >= 16
 
 
 def test_mean_weighs_examples_and_leaves_masked_ones_out() -> None:
