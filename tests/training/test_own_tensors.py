@@ -82,12 +82,7 @@ def by_torch(net: nn.Module, job: Job, candidate: Candidate, groups: Any, clip: 
     dense = job.train.features(torch.arange(len(job.train))[None])["inputs"][0]
     valid = job.valid.features(torch.arange(len(job.valid))[None])["inputs"][0]
     config, step, found = job.config, 0, []
-    orders = Orders(
-        [candidate.seed],
-        len(job.train),
-        job.train.batch_rows(TrainingConfig(batch_size=32)),
-        device=CPU,
-    )
+    orders = Orders([candidate.seed], len(job.train), job.train.batch_rows(config), device=CPU)
     total = orders.steps * config.max_epochs
     for _ in range(config.max_epochs):
         net.train()
