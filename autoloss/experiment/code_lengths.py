@@ -93,13 +93,14 @@ def _coded(session: SearchSession, selection: Selection, folds: Sequence[Fold]) 
 
 def _two_part(session: SearchSession, model: Classifier, labels: int) -> float:
     """Return the bits a label of the first network of a model and of the labels given it."""
-    alone = replace(model, members=model.members[:1], temperature=1.0)
-    part = session.opened.data.training_part(alone.members[0].encoding)
-    [log_probs] = alone.read([alone.member_logits(0, part.inputs)])
+    first = model.members[0]
+    part = session.opened.data.training_part(first.encoding)
+    # The weights have the shape of the networks of all members, whose encodings differ.
+    log_probs = next(model.read([model.member_logits(0, part.inputs)]))
     items = Items.of(part.targets, session.study.facts)
     of_items = items.scores(log_probs[None])[0]
     nats = -of_items.gather(-1, items.labels[:, None]).sum()
-    weights = len(alone.members[0].weights)
+    weights = len(first.weights)
     return two_part_bits(float(nats), weights=weights, rows=len(part)) / labels
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from autoloss.core.errors import AutolossError
 from autoloss.experiment.rounds import at_once, even_part, quota_left
 from autoloss.experiment.session import SearchSession, TrainedTrial
-from autoloss.experiment.teaching import must_teach, teach
+from autoloss.experiment.teaching import must_teach, note_if_untaught, teach
 from autoloss.experiment.time_plan import FEWEST_TRIALS, LEAST_FINALISTS
 from autoloss.losses import LossSpec
 from autoloss.records import REFINED_LOG_LOSS, CurvePoint, mean_curve
@@ -86,6 +86,7 @@ class RacingSearch:
             if not wanted or not (trials := session.study.ask(wanted)):
                 break
             self._train(_Wave(trials))
+        note_if_untaught(session)
 
     def _train(self, wave: _Wave) -> None:
         session, trials = self.session, wave.trials

@@ -65,9 +65,15 @@ def teach(session: SearchSession) -> bool:
     except TrainingError:
         if not session.clock.is_up:
             raise
-        session.note("The time limit ended the training of the teacher: no trial learnt from it.")
         return False
     return True
+
+
+def note_if_untaught(session: SearchSession) -> None:
+    """Note that the time limit ended the search before any trial could learn from its teacher."""
+    study = session.study
+    if study.plan.late and study.left and study.budget - study.left <= study.plan.early:
+        session.note("The time limit left no room for trials that learn from the teacher.")
 
 
 def spare_teacher(session: SearchSession) -> None:

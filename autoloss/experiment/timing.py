@@ -102,6 +102,7 @@ def make_timetable(
 
     def timed(folds: tuple[Fold, ...]) -> tuple[Divisions, Together, Workload]:
         divisions = divide(folds)
+        n_train = sum(len(fold.train) for fold in folds)
         fixed = len(budget.first) + len(budget.then)
         at_most = max(round_size(trials), fixed) * len(divisions)
         chosen, costs = _measured(
@@ -122,7 +123,7 @@ def make_timetable(
             predicted=prediction_seconds(data, divisions.jobs[0].network, n_strangers),
             taught=0.0 if teacher is None else teacher.seconds(folds[0]),
             teachers=0 if teacher is None else teacher.trainings,
-            teacher_share=0.0 if teacher is None else teacher.share,
+            teacher_rows=0.0 if teacher is None else teacher.share * n_train / len(folds),
         )
         return divisions, chosen, workload
 

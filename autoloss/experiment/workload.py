@@ -45,7 +45,7 @@ def workload_of(
     predicted: float = 0.0,
     taught: float = 0.0,
     teachers: int = 0,
-    teacher_share: float = 0.0,
+    teacher_rows: float = 0.0,
 ) -> Workload:
     """Return the workload of a search, with the cost of each part.
 
@@ -64,14 +64,13 @@ def workload_of(
         predicted: Seconds of a training's predictions for locked rows and strangers.
         taught: Seconds that a teacher learns by itself for a division of the search.
         teachers: Trainings of trials that teach a division.
-        teacher_share: Share of the division's training rows that each of them learns from.
+        teacher_rows: Training rows that each of them learns from.
     """
     n_rows = data.summary.n_train + data.summary.n_valid
     is_covered = data.resampling.verdict == "out_of_fold"
     final_share = 1 - 1 / protocol.outer_folds if is_covered else 0.75
     repeats = protocol.outer_repeats if data.resampling.outer else 0
     folds = data.resampling.outer // repeats if repeats else 0
-    taught_rows = teacher_share * sum(len(job.train) for job in divisions.jobs) / len(divisions)
     return Workload(
         trials=trials,
         epochs=epochs,
@@ -99,7 +98,7 @@ def workload_of(
         predicted=predicted,
         taught=taught,
         teachers=teachers,
-        teacher_size=epoch_share(round(taught_rows), divisions) if teachers else 0.0,
+        teacher_size=epoch_share(round(teacher_rows), divisions) if teachers else 0.0,
     )
 
 

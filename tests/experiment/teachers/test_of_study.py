@@ -14,6 +14,7 @@ import torch
 from sklearn.datasets import load_wine
 
 import autoloss
+from autoloss.core.clock import Clock
 from autoloss.core.errors import InputError, TrainingError
 from autoloss.data import Fold, StudyData
 from autoloss.experiment import running, teaching
@@ -170,6 +171,20 @@ def test_several_labels_with_free_text_teach_themselves_under_a_time_limit(
     result = search(tmp_path, table, target=["strong", "dark"], time_limit=40)
     taught = [trial for trial in result.summary.trials if is_taught(trial)]
     assert any(trial.metrics for trial in taught)
+
+
+def test_a_time_limit_without_room_for_the_teacher_is_noted(
+    tmp_path: Path, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(*_: Any) -> Any:
+        raise TrainingError("none has a model")
+
+    monkeypatch.setattr(Clock, "is_up", property(lambda _: True))
+    monkeypatch.setattr(SearchSession, "train_teachers", train)
+    result = search(tmp_path, frame, time_limit=30)
+    assert not any(map(is_taught, result.summary.trials))
+    notes = " ".join(result.summary.data.notes)
+    assert "left no room for trials that learn from the teacher" in notes
 
 
 def test_nested_folds_and_diverged_trials_have_no_teacher(
