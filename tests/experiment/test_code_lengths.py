@@ -52,7 +52,7 @@ def tags() -> dict[str, Any]:
     frame = sequences(n=240)
     # Forms that are frequent in some divisions alone: their networks have other shapes.
     for number, (words, tags) in enumerate(zip(frame["words"], frame["tags"], strict=True)):
-        words.append(f"w{number % 60}")
+        words.append("w" + chr(ord("a") + number % 50 % 10) + chr(ord("a") + number % 50 // 10))
         tags.append("O")
     return {"data": frame, "target": "tags", "tokens": "words", "space": SPACE, "drop": ["id"]}
 
