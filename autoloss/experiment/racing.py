@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from autoloss.core.errors import AutolossError
 from autoloss.experiment.rounds import at_once, even_part, quota_left
 from autoloss.experiment.session import SearchSession, TrainedTrial
-from autoloss.experiment.teaching import must_teach, note_if_untaught, teach
+from autoloss.experiment.teaching import border, must_teach, note_if_untaught, teach
 from autoloss.experiment.time_plan import FEWEST_TRIALS, LEAST_FINALISTS
 from autoloss.losses import LossSpec
 from autoloss.records import REFINED_LOG_LOSS, CurvePoint, mean_curve
@@ -83,9 +83,12 @@ class RacingSearch:
         while wanted := self._wanted():
             if must_teach(session):
                 wanted = self._wanted() if teach(session) else 0
-            if not wanted or not (trials := session.study.ask(wanted)):
+            if not wanted:
                 break
-            self._train(_Wave(trials))
+            if trials := session.study.ask(wanted, until=border(session)):
+                self._train(_Wave(trials))
+            elif not must_teach(session):
+                break
         note_if_untaught(session)
 
     def _train(self, wave: _Wave) -> None:

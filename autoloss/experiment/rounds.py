@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoloss.experiment.session import SearchSession, TrainedTrial
-from autoloss.experiment.teaching import must_teach, teach
+from autoloss.experiment.teaching import border, must_teach, teach
 from autoloss.search import Study, Trial
 
 ROUNDS, MOST_ROUNDS = 4, 32
@@ -15,7 +15,9 @@ SMALLEST_ROUND, USUAL_ROUND, LARGEST_ROUND = 8, 32, 256
 
 def search_in_rounds(session: SearchSession) -> None:
     """Train populations one after the other."""
-    while trials := session.study.ask(_wanted(session)):
+    study = session.study
+    # Other processes may have asked the last trials before the border.
+    while (trials := study.ask(_wanted(session), until=border(session))) or must_teach(session):
         while trials:
             n = even_part(len(trials), at_once(session))
             train_and_tell(session, trials[:n])

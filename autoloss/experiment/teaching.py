@@ -39,12 +39,19 @@ def let_teach(session: SearchSession) -> None:
             session.note(_text(session.study.teachers))
 
 
+def border(session: SearchSession) -> int | None:
+    """Return the slot of the first trial that a search without its own teacher must not train.
+
+    Other processes may ask trials at the same time, so that the number of trials is no border.
+    """
+    has_learnt = session.divisions.jobs[0].teacher is not None
+    return session.study.plan.early if session.study.plan.late and not has_learnt else None
+
+
 def must_teach(session: SearchSession) -> bool:
     """Return whether the trials so far must teach before the next trials can train."""
-    study = session.study
-    if not study.plan.late or not study.left or session.divisions.jobs[0].teacher is not None:
-        return False
-    return study.budget - study.left >= study.plan.early
+    study, early = session.study, border(session)
+    return early is not None and bool(study.left) and study.budget - study.left >= early
 
 
 def teach(session: SearchSession) -> bool:

@@ -170,14 +170,16 @@ class AskTell:
     def ask(self) -> Trial: ...
 
     @overload
-    def ask(self, n: int) -> list[Trial]: ...
+    def ask(self, n: int, *, until: int | None = None) -> list[Trial]: ...
 
-    def ask(self, n: int | None = None) -> Trial | list[Trial]:
+    def ask(self, n: int | None = None, *, until: int | None = None) -> Trial | list[Trial]:
         """Return a trial to train, or a list of up to `n` trials to train together.
 
         Args:
             n: The number of trials. The list is shorter at the end of the budget or of an
                 interrupted group, and empty when the study is done.
+            until: The place in the plan (`Trial.slot`) of the first trial that is not asked, such
+                as `study.plan.early`; by default the end of the budget.
 
         Raises:
             InputError: If `n` is not positive.
@@ -186,7 +188,7 @@ class AskTell:
         if n is not None and n < 1:
             raise InputError(f"n must be at least 1, but got n={n}.")
         is_over = self.time_is_up or self.conclusion.is_over
-        found = [] if is_over else self._session.ask(n or 1)
+        found = [] if is_over else self._session.ask(n or 1, until)
         if n is None and not found:
             raise AutolossError(
                 f"A study must have trials and time left to be asked, but got left={self.left}; "

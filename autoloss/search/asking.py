@@ -52,8 +52,8 @@ class Asker:
         abandoned = [t.number for t in self.ledger.trials() if is_abandoned(t, known, now)]
         return sum(self.ledger.end(number, TrialState.FAIL) for number in abandoned)
 
-    def ask(self, n: int, lease: Lease) -> list[FrozenTrial]:
-        """Return at most `n` trials; none at the end of the budget alone.
+    def ask(self, n: int, lease: Lease, until: int | None = None) -> list[FrozenTrial]:
+        """Return at most `n` trials; none at the end of the budget alone, or at `until`.
 
         Lost trials come first, with the rest of a group that was not fully written. New trials are
         asked after these have been told, so that the sampler knows as much as if nothing had been
@@ -62,19 +62,21 @@ class Asker:
         Args:
             n: Trials wanted.
             lease: The lease of their worker.
+            until: The first slot that is not asked; None for the end of the budget.
         """
+        ends = self.budget if until is None else min(until, self.budget)
         with self.ledger.alone():
-            while numbers := self._written(n, lease):
+            while numbers := self._written(n, lease, ends):
                 # Another worker may have been faster at every slot.
                 if trials := self._ours(numbers, lease):
                     return trials
         return []
 
-    def _written(self, n: int, lease: Lease) -> list[int]:
-        """Write at most `n` trials, and return their numbers."""
+    def _written(self, n: int, lease: Lease, ends: int) -> list[int]:
+        """Write at most `n` trials of slots before `ends`, and return their numbers."""
         slots = Slots.of(self.ledger.trials())
-        again = sorted(slots.lost)[:n]
-        end = min(slots.next + n - len(again), self.budget)
+        again = sorted(slot for slot in slots.lost if slot < ends)[:n]
+        end = min(slots.next + n - len(again), ends)
         if again:
             end = min(end, Asked.of(slots.lost[again[-1]]).batch_end)
         with self.ledger.together():

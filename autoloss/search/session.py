@@ -153,11 +153,16 @@ class StudySession:
         found = self.opened.ledger.attributes().get(TEACHERS)
         return None if found is None else tuple(found)
 
-    def ask(self, n: int) -> list[FrozenTrial]:
-        """Return at most `n` trials, written as running under the lease of this process."""
+    def ask(self, n: int, until: int | None = None) -> list[FrozenTrial]:
+        """Return at most `n` trials, written as running under the lease of this process.
+
+        Args:
+            n: Trials wanted.
+            until: The first slot that is not asked; None for the end of the budget.
+        """
         with self._lock:
             self._live()
-            return self._asker.ask(n, self._lease)
+            return self._asker.ask(n, self._lease, until)
 
     def _live(self) -> None:
         """Renew the lease, now and from a thread."""

@@ -202,6 +202,23 @@ def test_nested_folds_and_diverged_trials_have_no_teacher(
         teaching.best_trials(study)
 
 
+def test_processes_that_ask_at_once_stop_at_the_border(tmp_path: Path) -> None:
+    given = {"space": "distillation", "provides": ["teacher_logits"], "late": ["distillation"]}
+    with autoloss.Study("own", [50, 50], trials=20, out=tmp_path, **given) as study:
+        early = study.plan.early
+        asked = study.ask(20, until=early)
+        assert [trial.slot for trial in asked] == list(range(early))
+        assert not any(trial.spec.to_dict().get("target") == "distillation" for trial in asked)
+        with autoloss.Study.open("own", out=tmp_path) as other:
+            assert other.ask(20, until=early) == []
+            [late] = other.ask(1)
+            assert late.slot == early
+            assert late.spec.to_dict()["target"] == "distillation"
+            assert other.teach_by([2, 0]) == (2, 0)
+        assert study.teachers == (2, 0)
+        assert study.teach_by([1]) == (2, 0)
+
+
 @pytest.mark.parametrize("trials", [4, 16, 20, 64, 128])
 def test_late_targets_have_their_quota_at_the_end(trials: int) -> None:
     targets = ["none", "smoothing", "distillation", "mixup"]
