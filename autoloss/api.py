@@ -71,6 +71,8 @@ def search(
     seed: int = 0,
     device: str = "auto",
     workers: Workers = "auto",
+    executor: str = "local",
+    address: str | None = None,
     ship: Ship = "blend",
     refit: bool | None = None,
     code_length: bool = False,
@@ -183,7 +185,13 @@ def search(
         device: ``"auto"`` (the GPU if there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         workers: Processes that train, with a thread each: ``"auto"`` for one on each free core, 1
             for this process alone with all its threads. The trials do not depend on the number.
-            A GPU, and a network or loss that is no file train in this process.
+            A GPU, and a network or loss that is no file train in this process. On Ray, the number
+            of workers on all nodes; ``"auto"`` for one on each GPU, or on each processor.
+        executor: ``"local"``, or ``"ray"`` to train on a Ray cluster (``pip install
+            "autoloss[ray]"``). The trials do not depend on it.
+        address: The address of the cluster: ``"auto"`` for the one that runs on this machine,
+            ``"HOST:PORT"`` or ``"ray://HOST:PORT"``; by default one is started on this machine
+            for the search.
         ship: The model that ships: ``"blend"``, a weighted mean of finalists; ``"verdict"``, the
             loss that the verdict recommends; ``"best"``, the admissible finalist with the lowest
             expected log loss. The report compares all three.
@@ -269,6 +277,8 @@ def plan(
     seed: int = 0,
     device: str = "auto",
     workers: Workers = "auto",
+    executor: str = "local",
+    address: str | None = None,
 ) -> Plan:
     """Return the plan of `search` for the same arguments, without training or writing.
 
@@ -297,6 +307,8 @@ def resume(
     model: Model | None = None,
     tracking_uri: str | None = None,
     judge_now: bool = False,
+    executor: str | None = None,
+    address: str | None = None,
     progress: Watcher = None,
 ) -> SearchResult:
     """Go on with a study where it stopped; a finished study is read from its folder.
@@ -318,6 +330,8 @@ def resume(
         model: Your own network, if no file holds it, or its file has moved.
         tracking_uri: MLflow's tracking URI; by default the study's.
         judge_now: Whether to train no further trials and conclude with the trials that ended.
+        executor: Where to train from now on, as in `search`; by default as before.
+        address: The address of the Ray cluster from now on.
         progress: Whether to show progress, by default in a terminal and in a notebook only; or an
             object that receives it.
 

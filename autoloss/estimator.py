@@ -60,6 +60,8 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed: Seed of the split, the settings and the trainings.
         device: Where to train.
         workers: Processes that train.
+        executor: ``"local"`` or ``"ray"``; see `autoloss.search`.
+        address: The address of the Ray cluster.
         ship: The model that ships: ``"verdict"``, ``"best"`` or ``"blend"``, as in `search`.
         refit: Whether it is trained again on all rows, as in `search`.
         track: ``"all"`` writes every trial to MLflow, ``"off"`` writes none.
@@ -108,6 +110,8 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed: int = 0,
         device: str = "auto",
         workers: int | str = "auto",
+        executor: str = "local",
+        address: str | None = None,
         ship: Any = "blend",
         refit: bool | None = None,
         track: str = "off",

@@ -15,7 +15,7 @@ from typing import Any
 
 from autoloss import api
 from autoloss.bench.problem import TARGET
-from autoloss.executors import Crew, crew
+from autoloss.executors import ProcessCrew, process_crew
 from autoloss.training import pool
 
 _HOOK = """
@@ -46,14 +46,14 @@ def main(table: str, folder: str, started: float) -> None:
         exec(hook, {})
         return train(*args)
 
-    def ended(self: Crew, worker: int) -> int:
+    def ended(self: ProcessCrew, worker: int) -> str:
         # A worker has ended with its first step. Nobody needs the unfinished search.
         os._exit(0)
 
     pool.Pool._train = trained_here  # type: ignore[method-assign,assignment]
-    before, ending = crew._PROGRAM.rsplit("; ", 1)
-    crew._PROGRAM = f"{before}\n{hook}\n{ending}"
-    Crew.replace = ended  # type: ignore[method-assign]
+    before, ending = process_crew._PROGRAM.rsplit("; ", 1)
+    process_crew._PROGRAM = f"{before}\n{hook}\n{ending}"
+    ProcessCrew.replace = ended  # type: ignore[method-assign]
     api.search(
         table,
         TARGET,

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from autoloss.bench.problem import DROPOUT, N_CLASSES, Setting
 from autoloss.core.devices import threads
-from autoloss.executors import Crew, ProcessExecutor, Work, staff
+from autoloss.executors import ProcessCrew, ProcessExecutor, Work
 from autoloss.training import EncodedRows, EncodedTokens, Orders, train
 
 
@@ -47,14 +47,13 @@ class TogetherLoop:
 
     def __init__(self, setting: Setting) -> None:
         trials = len(setting.candidates)
-        self._n_workers = staff("auto", trials=trials, device=setting.job.device).count
-        self._crew = Crew()
+        self._crew = ProcessCrew()
+        self._staffing = self._crew.staff("auto", trials=trials, device=setting.job.device)
 
     def __enter__(self) -> Self:
         # Torch keeps its threads in this process for the other loops: workers idle meanwhile.
         n_threads = torch.get_num_threads()
-        if self._n_workers > 1:
-            self._crew.begin(self._n_workers)
+        self._crew.begin(self._staffing)
         torch.set_num_threads(n_threads)
         return self
 

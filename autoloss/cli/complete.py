@@ -57,6 +57,11 @@ def devices(incomplete: str) -> list[str]:
     return _begun(("auto", "cpu", "cuda"), incomplete)
 
 
+def executors(incomplete: str) -> list[str]:
+    """Return the executors."""
+    return _begun(("local", "ray"), incomplete)
+
+
 def tasks(incomplete: str) -> list[str]:
     """Return the kinds of label."""
     return _begun(_TASKS, incomplete)

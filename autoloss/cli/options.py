@@ -14,7 +14,7 @@ from autoloss.cli.duration import seconds
 from autoloss.cli.verbosity import set_quiet, set_verbose
 
 OUT = Path("reports")
-DATA, _BUDGET, OUTPUT = "Data", "Search", "Output"
+DATA, BUDGET, OUTPUT = "Data", "Search", "Output"
 # The argument, and the options of `search` that only its command has.
 _COMMAND = ("data", "dry_run", "fail_unless", "as_json", "quiet", "verbose")
 
@@ -213,7 +213,7 @@ Metric = Annotated[
         "log_loss, roc_auc, mcc or another name of scikit-learn's scorers, expected_cost (the "
         "default with --cost-matrix), or FILE.py:NAME, a function of your own.",
         autocompletion=complete.metrics,
-        rich_help_panel=_BUDGET,
+        rich_help_panel=BUDGET,
     ),
 ]
 Space = Annotated[
@@ -222,7 +222,7 @@ Space = Annotated[
         metavar="SPACE",
         help="Search space: a name that 'autoloss spaces' lists, or a TOML file.",
         autocompletion=complete.spaces,
-        rich_help_panel=_BUDGET,
+        rich_help_panel=BUDGET,
     ),
 ]
 Losses = Annotated[
@@ -231,7 +231,7 @@ Losses = Annotated[
         "--losses",
         metavar="FILE",
         help="A Python file that declares your own losses; may be repeated. It is run.",
-        rich_help_panel=_BUDGET,
+        rich_help_panel=BUDGET,
     ),
 ]
 Metrics = Annotated[
@@ -239,7 +239,7 @@ Metrics = Annotated[
     typer.Option(
         metavar="FILE.py:NAME",
         help="A metric of your own, which every trial has; may be repeated. The file is run.",
-        rich_help_panel=_BUDGET,
+        rich_help_panel=BUDGET,
     ),
 ]
 Network = Annotated[
@@ -249,7 +249,7 @@ Network = Annotated[
         metavar="FILE.py:NAME",
         help="Your own network: a function of (n_features, n_outputs), for sequences of (n_codes, "
         "n_features, n_outputs), that returns a PyTorch module. The file is run.",
-        rich_help_panel=_BUDGET,
+        rich_help_panel=BUDGET,
     ),
 ]
 NetworkAgain = Annotated[
@@ -265,12 +265,12 @@ JudgeNow = Annotated[
     typer.Option(
         "--judge-now",
         help="Train no further trials: reach the verdict with the trials that have ended.",
-        rich_help_panel=_BUDGET,
+        rich_help_panel=BUDGET,
     ),
 ]
 Trials = Annotated[
     int,
-    typer.Option(min=1, metavar="N", help="Most candidates to train.", rich_help_panel=_BUDGET),
+    typer.Option(min=1, metavar="N", help="Most candidates to train.", rich_help_panel=BUDGET),
 ]
 TimeLimit = Annotated[
     float | None,
@@ -278,7 +278,7 @@ TimeLimit = Annotated[
         parser=duration,
         metavar="DURATION",
         help="Most wall time, the final trainings included: 90s, 10m, 1h30m.",
-        rich_help_panel=_BUDGET,
+        rich_help_panel=BUDGET,
     ),
 ]
 Seed = Annotated[
@@ -287,7 +287,7 @@ Seed = Annotated[
         min=0,
         metavar="N",
         help="The same seed and number of trials give the same trials.",
-        rich_help_panel=_BUDGET,
+        rich_help_panel=BUDGET,
     ),
 ]
 Device = Annotated[
@@ -296,7 +296,7 @@ Device = Annotated[
         metavar="DEVICE",
         help="cpu, cuda, or auto: the GPU if there is one.",
         autocompletion=complete.devices,
-        rich_help_panel=_BUDGET,
+        rich_help_panel=BUDGET,
     ),
 ]
 Workers = Annotated[
@@ -305,7 +305,7 @@ Workers = Annotated[
         metavar="N",
         help="Processes that train on a CPU; auto: one on each free core.",
         callback=number_or_auto,
-        rich_help_panel=_BUDGET,
+        rich_help_panel=BUDGET,
     ),
 ]
 Name = Annotated[

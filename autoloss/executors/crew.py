@@ -1,58 +1,33 @@
-"""The worker processes of a search: starting them, talking to them, ending them."""
+"""The workers of a search, as the coordinator sees them: who they are, and their messages."""
 
 from __future__ import annotations
 
-import json
-import os
-import pickle
-import queue
-import subprocess
-import sys
-import threading
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
 import torch
 
-from autoloss.core.scratch import Scratch
-from autoloss.executors.messages import Ready, Setup, Timed, Timing, read, write
+from autoloss.core.devices import find_device
+from autoloss.executors.messages import Failed, Sized, Sizing, Timed, Timing
+from autoloss.executors.staffing import Staffing, Workers
 from autoloss.training import Job
 from autoloss.training.estimate import EpochCosts
-
-_ENDING_SECONDS = 5.0
-_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-# Not `multiprocessing`, whose processes run the user's script again if it has no
-# `if __name__ == "__main__"`.
-_PROGRAM = (
-    # The search ends its workers itself.
-    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from autoloss.executors.worker import main; main()"
-)
+from autoloss.training.together import Together, choose_together
 
 
 class UnsendableError(Exception):
     """Data that another process cannot read, with the reason."""
 
 
-class Crew:
-    """Worker processes, each with a single thread.
+class Crew(ABC):
+    """The workers of a search: processes of this machine, or of the nodes of a cluster.
 
-    They import torch while the search reads its data. While they live, torch has a single thread
-    in this process too: idle threads that wait for each other take the processors of the workers.
-    The processes end with `close`, and also if this process dies.
+    A worker is a number. It gets messages and answers them; the divisions of the rows travel once,
+    and messages refer to them.
     """
-
-    def __init__(self) -> None:
-        self._workers: list[_Process] = []
-        self._inbox: queue.SimpleQueue[tuple[_Process, Any]] = queue.SimpleQueue()
-        self._files: dict[int, tuple[Path, Sequence[Job]]] = {}
-        self._setup: Setup | None = None
-        self._scratch: Scratch | None = None
-        self._threads = 0
 
     def __enter__(self) -> Self:
         return self
@@ -67,40 +42,121 @@ class Crew:
 
     def __len__(self) -> int:
         """Return the number of workers."""
-        return len(self._workers)
+        return len(self.workers)
 
-    def begin(self, count: int, *, losses: Sequence[Path] = ()) -> None:
+    @property
+    @abstractmethod
+    def workers(self) -> list[int]:
+        """Return the workers that can train now."""
+
+    @property
+    def device_kind(self) -> str:
+        """Return the kind of device that candidates train on."""
+        return "cpu"
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Return whether the machines of workers may differ from this one."""
+        return False
+
+    @property
+    def sizes(self) -> list[int]:
+        """Return the candidates that each worker trains together, as a measure of its speed."""
+        return [1] * len(self)
+
+    @property
+    def lives(self) -> int:
+        """Return the number of workers that may die with the same candidates."""
+        return 2
+
+    @property
+    @abstractmethod
+    def remedy(self) -> str:
+        """Return what a user can do if workers die of too little memory."""
+
+    def coordinator(self, device: str) -> torch.device:
+        """Return the device of the process that asks and tells.
+
+        Args:
+            device: The device that the user asks for.
+
+        Raises:
+            InputError: There is no such device.
+        """
+        return find_device(device)
+
+    @abstractmethod
+    def staff(
+        self, asked: Workers, *, trials: int, device: torch.device, alone: str = ""
+    ) -> Staffing:
+        """Return the number of workers of a search; see `staffing.staff`."""
+
+    @abstractmethod
+    def begin(
+        self,
+        staffing: Staffing,
+        *,
+        losses: Sequence[Path] = (),
+        files: Sequence[Path] = (),
+        told: Callable[[str], object] = str,
+    ) -> None:
         """Start workers; it does not wait for them.
 
         Args:
-            count: Their number.
+            staffing: Their number.
             losses: Files of the user's own losses.
+            files: Other files that workers open.
+            told: Called with a sentence when workers come or go.
         """
-        self._scratch = Scratch()
-        self._setup = Setup(tuple(path.resolve() for path in losses), self._scratch.folder)
-        self._threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        self._workers = [_Process(self._setup, self._inbox) for _ in range(count)]
 
+    @abstractmethod
     def close(self) -> None:
         """End the workers, whatever they do."""
-        for worker in self._workers:
-            worker.kill()
-        self._workers = []
-        self._files.clear()
-        if self._scratch is not None:
-            self._scratch.remove()
-            torch.set_num_threads(self._threads)
-            self._scratch = self._setup = None
 
+    @abstractmethod
     def wait(self, seconds: float) -> bool:
         """Wait until all workers have started; return whether they have.
 
         Args:
             seconds: The longest wait.
         """
-        ends = monotonic() + seconds
-        return all(one.started.wait(max(0.0, ends - monotonic())) for one in self._workers)
+
+    def gather(self) -> list[int]:
+        """Return the workers that train the next candidates; they may have changed."""
+        return self.workers
+
+    @abstractmethod
+    def data_of(self, jobs: Sequence[Job]) -> Any:
+        """Return a reference to divisions of the rows, which are written once.
+
+        Raises:
+            UnsendableError: They hold something that another process cannot read.
+        """
+
+    @abstractmethod
+    def send(self, worker: int, message: object) -> None:
+        """Send a message to a worker; if the worker has died, `receive` says so."""
+
+    @abstractmethod
+    def receive(self) -> tuple[int, Any]:
+        """Wait for a message; return its worker and the message.
+
+        The message is None if the worker has died and lost all that it was sent.
+        """
+
+    @abstractmethod
+    def replace(self, worker: int) -> str:
+        """Put a worker in the place of a worker that has died; return how it has died."""
+
+    def choose_together(self, jobs: Sequence[Job], asked: int, *, at_most: int) -> Together:
+        """Return the number of candidates to train together, in all workers.
+
+        Args:
+            jobs: The divisions of the study's rows.
+            asked: The number that the space asks for; 0 to choose.
+            at_most: The largest number of candidates that train at once.
+        """
+        return choose_together(jobs, asked, at_most=at_most, workers=max(1, len(self)))
 
     def measure_costs(
         self, jobs: Sequence[Job], *, together: int, seconds: float
@@ -116,136 +172,44 @@ class Crew:
             The costs of a population; None if the workers cannot tell them.
         """
         count = len(self)
-        try:
-            data = self.file_of(jobs)
-        except UnsendableError:
-            return None
-        if not self.wait(seconds):
-            return None
-        for worker in range(count):
-            self.send(worker, Timing(data, -(-together // count)))
-        costs = []
-        for _ in range(count):
-            worker, message = self.receive()
-            match message:
-                case Timed(one):
-                    costs.append(one)
-                case None:
-                    self.replace(worker)
-        if len(costs) < count:
+        answers = self._ask(jobs, lambda data: Timing(data, -(-together // count)), seconds)
+        costs = [one.costs for one in answers.values() if isinstance(one, Timed)]
+        if not count or len(costs) < count:
             return None
         once, each = (
             sum(getattr(one, name) for one in costs) / count for name in ("once", "each")
         )
         return EpochCosts(once, each / count)
 
-    @property
-    def pids(self) -> list[int]:
-        """Return the process identifiers of the workers."""
-        return [worker.pid for worker in self._workers]
+    def _ask(
+        self, jobs: Sequence[Job], question: Callable[[Any], Timing | Sizing], seconds: float
+    ) -> dict[int, Timed | Sized]:
+        """Return the answer of each worker to a question about divisions of the rows.
 
-    def file_of(self, jobs: Sequence[Job]) -> Path:
-        """Return a file with divisions of the rows, written once.
+        There are none if a worker has not started in time; a worker that dies does not answer.
 
         Raises:
-            UnsendableError: They hold something that another process cannot read.
+            Exception: A worker's error.
         """
-        assert self._setup is not None
-        # The jobs are kept, so that no others get their identity.
-        if id(jobs) not in self._files:
-            path = self._setup.folder / f"{len(self._files)}.pt"
-            try:
-                torch.save(jobs, path)
-            except (
-                pickle.PicklingError,
-                AttributeError,
-                TypeError,
-                OSError,
-                RuntimeError,
-            ) as error:
-                # The last two are a full disk.
-                raise UnsendableError(str(error)) from error
-            self._files[id(jobs)] = path, jobs
-        return self._files[id(jobs)][0]
-
-    def send(self, worker: int, message: object) -> None:
-        """Send a message to a worker; if the worker has died, `receive` says so."""
-        self._workers[worker].send(message)
-
-    def receive(self) -> tuple[int, Any]:
-        """Wait for a message; return its worker and the message, None if the worker has died."""
-        while True:
-            try:
-                # On Windows, Ctrl-C does not end a wait without a limit.
-                process, message = self._inbox.get(timeout=0.5)
-            except queue.Empty:
-                continue
-            if process in self._workers:
-                return self._workers.index(process), message
-
-    def replace(self, worker: int) -> int:
-        """Start a worker in the place of a worker that has died; return its exit status."""
-        assert self._setup is not None
-        status = self._workers[worker].kill()
-        self._workers[worker] = _Process(self._setup, self._inbox)
-        return status
-
-
-class _Process:
-    """A worker process.
-
-    Args:
-        setup: Its first message.
-        inbox: Takes its messages, and None when it has died.
-
-    Attributes:
-        started: Set when it has imported all that it needs, or has died.
-    """
-
-    def __init__(self, setup: Setup, inbox: queue.SimpleQueue[tuple[_Process, Any]]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1")},
-            # On Windows, no further console opens.
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
-        self.pid = self._process.pid
-        self.started = threading.Event()
-        self.send(setup)
-        threading.Thread(target=self._listen, args=[inbox], daemon=True).start()
-
-    def send(self, message: object) -> None:
-        """Send a message, unless the process has died."""
-        assert self._process.stdin is not None
         try:
-            write(self._process.stdin, message)
-        except OSError:
-            return
-
-    def kill(self) -> int:
-        """End the process at once, and return its exit status."""
-        self._process.kill()
-        status = self._process.wait(_ENDING_SECONDS)
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                try:
-                    stream.close()
-                except OSError:
-                    # A message that the process did not take is still in the stream.
-                    continue
-        return status
-
-    def _listen(self, inbox: queue.SimpleQueue[tuple[_Process, Any]]) -> None:
-        assert self._process.stdout is not None
-        try:
-            while True:
-                message = read(self._process.stdout)
-                if isinstance(message, Ready):
-                    self.started.set()
-                else:
-                    inbox.put((self, message))
-        except EOFError:
-            self.started.set()
-            inbox.put((self, None))
+            data = self.data_of(jobs)
+        except UnsendableError:
+            return {}
+        if not self.wait(seconds):
+            return {}
+        waiting = set(self.workers)
+        for worker in waiting:
+            self.send(worker, question(data))
+        answers: dict[int, Timed | Sized] = {}
+        while waiting:
+            worker, message = self.receive()
+            match message:
+                case Timed() | Sized():
+                    answers[worker] = message
+                    waiting.discard(worker)
+                case Failed(error):
+                    raise error
+                case None:
+                    self.replace(worker)
+                    waiting.discard(worker)
+        return answers

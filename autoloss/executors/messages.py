@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from torch import Tensor
+
 from autoloss.training import Candidate, EpochReport, Outcome
 from autoloss.training.estimate import EpochCosts
+from autoloss.training.together import Together
 
 _LENGTH = struct.Struct("<Q")
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The first message to a worker.
+    """The first message to a worker process.
 
     Args:
         losses: Files of the user's own losses.
@@ -37,13 +40,13 @@ class Share:
     """Candidates that a worker is to train.
 
     Args:
-        data: The file of the divisions of the rows.
+        data: The reference to the divisions of the rows, such as a file.
         candidates: The candidates.
         seconds: Seconds until the training stops; None for no limit.
         needs_weights: Whether the outcomes need the best weights.
     """
 
-    data: Path
+    data: Any
     candidates: tuple[Candidate, ...]
     seconds: float | None
     needs_weights: bool
@@ -54,11 +57,11 @@ class Timing:
     """A request for the seconds of an epoch.
 
     Args:
-        data: The file of the divisions of the rows.
+        data: The reference to the divisions of the rows.
         together: Candidates of the worker's population.
     """
 
-    data: Path
+    data: Any
     together: int
 
 
@@ -67,6 +70,26 @@ class Timed:
     """The seconds of an epoch of a worker's population."""
 
     costs: EpochCosts
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """A request for the number of candidates that a worker trains together.
+
+    Args:
+        data: The reference to the divisions of the rows.
+        at_most: The largest number.
+    """
+
+    data: Any
+    at_most: int
+
+
+@dataclass(frozen=True)
+class Sized:
+    """The number of candidates that a worker trains together, with the reason."""
+
+    together: Together
 
 
 @dataclass(frozen=True)
@@ -98,10 +121,38 @@ class Halved:
 
 @dataclass(frozen=True, eq=False)
 class Ended:
-    """The outcome of the candidate at a place in the share; each has a message of its own."""
+    """The outcome of the candidate at a place in the share; each has a message of its own.
+
+    Args:
+        place: The place.
+        outcome: The outcome, without weights.
+        key: The key of the weights, which the worker keeps; empty if nobody needs them.
+    """
 
     place: int
     outcome: Outcome
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """A request for the weights of a key."""
+
+    key: str
+
+
+@dataclass(frozen=True, eq=False)
+class Fetched:
+    """The weights of a key; None if the worker does not have them."""
+
+    weights: Tensor | None
+
+
+@dataclass(frozen=True)
+class Forget:
+    """Keys whose weights nobody needs any more."""
+
+    keys: tuple[str, ...]
 
 
 @dataclass(frozen=True)

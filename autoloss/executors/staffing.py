@@ -31,14 +31,18 @@ class Staffing:
     Args:
         count: The number.
         reason: Half a sentence for the log.
+        sentence: A whole sentence in its place, which every user sees; empty for none.
     """
 
     count: int
     reason: str
+    sentence: str = ""
 
     @property
     def text(self) -> str:
         """Return the choice and the reason as a sentence."""
+        if self.sentence:
+            return self.sentence
         if self.count == 1:
             return f"Candidates train in this process: {self.reason}."
         size = self.count * WORKER_BYTES / (1 << 30)

@@ -1,4 +1,4 @@
-"""A worker process: trains shares of candidates that a search sends to its standard input."""
+"""A worker: trains shares of candidates that a search sends."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import shutil
 import sys
 import threading
 import traceback
+import uuid
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn, Protocol
 
 import torch
+from torch import Tensor
 
 from autoloss.core.errors import AutolossError
 from autoloss.executors.local import LocalExecutor
@@ -22,48 +25,76 @@ from autoloss.executors.messages import (
     Ended,
     EpochEnded,
     Failed,
+    Fetch,
+    Fetched,
+    Forget,
     Halved,
     Leave,
     Ready,
     Setup,
     Share,
+    Sized,
+    Sizing,
     Timed,
     Timing,
     read,
     write,
 )
-from autoloss.executors.work import Work
+from autoloss.executors.work import Report, Work
 from autoloss.losses.own import load_losses
 from autoloss.training import EpochReport, Job
 from autoloss.training.estimate import measure_costs
+from autoloss.training.together import choose_together
 
 _KEPT = 2
 """Divisions of rows that a worker keeps open, those that it used last."""
+
+
+class Link(Protocol):
+    """The connection of a worker with its search."""
+
+    def receive(self) -> Any:
+        """Wait for the next message of the search.
+
+        Raises:
+            EOFError: The search has ended.
+        """
+
+    def send(self, message: object) -> None:
+        """Send a message to the search.
+
+        Raises:
+            OSError: The search has ended.
+        """
+
+    def jobs(self, data: Any) -> tuple[Job, ...]:
+        """Return the divisions of the rows that a message refers to."""
+
+    def leave(self, status: int) -> NoReturn:
+        """End this process, with an exit status."""
 
 
 class Worker:
     """Trains shares, each as one population.
 
     Args:
-        source: The messages of the search.
-        sink: Takes the messages to the search.
+        link: The connection with the search.
+        losses: Files of the user's own losses.
     """
 
-    def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
-        self._source, self._sink = source, sink
-        self._asked: queue.SimpleQueue[Share | Timing] = queue.SimpleQueue()
-        self._data: dict[Path, tuple[Job, ...]] = {}
+    def __init__(self, link: Link, losses: Sequence[Path] = ()) -> None:
+        self._link, self._losses = link, losses
+        self._asked: queue.SimpleQueue[Share | Timing | Sizing | Fetch] = queue.SimpleQueue()
+        self._data: dict[Any, tuple[Job, ...]] = {}
+        self._weights: dict[str, Tensor] = {}
         self._leaving: set[int] = set()
-        self._folder = Path()
         self._size = 0
         self._alive: tuple[int, ...] = ()
 
     def run(self) -> None:
         """Train until the search ends."""
-        setup: Setup = read(self._source)
-        self._folder = setup.folder
         self._send(Ready())
-        threading.Thread(target=self._listen, args=[setup], daemon=True).start()
+        threading.Thread(target=self._listen, daemon=True).start()
         # The losses must be known before candidates are read, so the listener waits for them.
         while True:
             match self._asked.get():
@@ -71,26 +102,33 @@ class Worker:
                     self._send(self._answer(share))
                 case Timing() as timing:
                     self._send(self._timed(timing))
+                case Sizing() as sizing:
+                    self._send(self._sized(sizing))
+                case Fetch(key):
+                    self._send(Fetched(self._weights.get(key)))
 
-    def _listen(self, setup: Setup) -> None:
+    def _listen(self) -> None:
         """Take in the messages of the search; end the process when the search has ended."""
         try:
-            for path in setup.losses:
+            for path in self._losses:
                 load_losses(path)
             while True:
-                match read(self._source):
+                match self._link.receive():
                     case Share() as share:
                         self._leaving.clear()
                         self._asked.put(share)
-                    case Timing() as timing:
-                        self._asked.put(timing)
+                    case Timing() | Sizing() | Fetch() as question:
+                        self._asked.put(question)
+                    case Forget(keys):
+                        for key in keys:
+                            self._weights.pop(key, None)
                     case Leave(places):
                         self._leaving.update(places)
         except EOFError:
-            self._leave()
+            self._link.leave(0)
         except BaseException as error:
             self._send(Failed(_sendable(error)))
-            os._exit(1)
+            self._link.leave(1)
 
     def _answer(self, share: Share) -> Done | Failed:
         self._size = len(share.candidates)
@@ -108,10 +146,19 @@ class Worker:
                 on_halved=lambda together: self._send(Halved(together)),
             )
             for report in executor.submit(work, spare=self._spare):
-                self._send(Ended(report.place, report.outcome))
+                self._send(self._ended(report))
         except Exception as error:
             return Failed(_sendable(error))
         return Done()
+
+    def _ended(self, report: Report) -> Ended:
+        """Keep the weights of a candidate, if they are needed, and return the rest."""
+        outcome, key = report.outcome, ""
+        if outcome.weights.numel():
+            key = uuid.uuid4().hex
+            self._weights[key] = outcome.weights.cpu().clone()
+        bare = replace(outcome, logits=outcome.logits.cpu(), weights=torch.empty(0))
+        return Ended(report.place, bare, key)
 
     def _timed(self, timing: Timing) -> Timed | Failed:
         try:
@@ -119,14 +166,19 @@ class Worker:
         except Exception as error:
             return Failed(_sendable(error))
 
-    def _jobs(self, path: Path) -> tuple[Job, ...]:
-        """Return the divisions in a file, which all workers map into their memory."""
-        # The search has written the file, in a folder that only its user can read.
-        jobs = self._data.pop(path, None) or torch.load(path, mmap=True, weights_only=False)
+    def _sized(self, sizing: Sizing) -> Sized | Failed:
+        try:
+            return Sized(choose_together(self._jobs(sizing.data), at_most=sizing.at_most))
+        except Exception as error:
+            return Failed(_sendable(error))
+
+    def _jobs(self, data: Any) -> tuple[Job, ...]:
+        """Return the divisions of the rows that a message refers to."""
+        jobs = self._data.pop(data, None) or self._link.jobs(data)
         while len(self._data) >= _KEPT:
             # Those that were not used for longest.
             self._data.pop(next(iter(self._data)))
-        self._data[path] = jobs
+        self._data[data] = jobs
         return jobs
 
     def _spare(self, report: EpochReport, alive: Sequence[int]) -> Collection[int]:
@@ -143,15 +195,43 @@ class Worker:
 
     def _send(self, message: object) -> None:
         try:
-            write(self._sink, message)
+            self._link.send(message)
         except OSError:
             # The search has ended, as the listener sees too.
-            self._leave()
+            self._link.leave(0)
 
-    def _leave(self) -> NoReturn:
-        """End the process of a search that has died, with the folder of its data."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-        os._exit(0)
+
+class StreamLink:
+    """The connection of a worker process, by two streams.
+
+    Args:
+        source: The messages of the search.
+        sink: Takes the messages to the search.
+    """
+
+    def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
+        self._source, self._sink = source, sink
+        self.setup: Setup = read(source)
+
+    def receive(self) -> Any:
+        """Wait for the next message of the search; see `Link.receive`."""
+        return read(self._source)
+
+    def send(self, message: object) -> None:
+        """Send a message to the search; see `Link.send`."""
+        write(self._sink, message)
+
+    def jobs(self, data: Path) -> tuple[Job, ...]:
+        """Return the divisions in a file, which all workers map into their memory."""
+        # The search has written the file, in a folder that only its user can read.
+        jobs: tuple[Job, ...] = torch.load(data, mmap=True, weights_only=False)
+        return jobs
+
+    def leave(self, status: int) -> NoReturn:
+        """End the process; after the end of the search also the folder of its data."""
+        if not status:
+            shutil.rmtree(self.setup.folder, ignore_errors=True)
+        os._exit(status)
 
 
 def _sendable(error: BaseException) -> Exception:
@@ -177,4 +257,5 @@ def main() -> None:
     # forever while this process reads messages there.
     with open(os.devnull, encoding="utf-8") as nothing:
         sys.stdin = nothing
-        Worker(source, sink).run()
+        link = StreamLink(source, sink)
+        Worker(link, link.setup.losses).run()

@@ -9,7 +9,7 @@ from pathlib import Path
 from autoloss.core.clock import Clock
 from autoloss.core.errors import InputError, StudyNotFoundError
 from autoloss.core.option import path_of
-from autoloss.executors import Crew
+from autoloss.executors import ProcessCrew
 from autoloss.experiment.own_network import recall_network
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
@@ -97,7 +97,7 @@ def join(study: str | Path, again: Request, *, progress: Progress, wait: float =
         left = request.time_limit - opened.age
         judges = left <= 0 and any(trial.metrics for trial in opened.trials)
         clock.limit = request.time_limit if left <= 0 else left
-    with Crew() as crew:
+    with ProcessCrew() as crew:
         # The process that began the study shows its trials in MLflow.
         with left_closed(opened):
             searched = search_again(

@@ -16,7 +16,6 @@ from time import monotonic
 import torch
 from torch import Tensor
 
-from autoloss.core.devices import find_device
 from autoloss.core.settings import Numbers
 from autoloss.data import Fold, Part
 from autoloss.executors import Work, executor_of
@@ -104,7 +103,7 @@ def _divisions(opened: OpenSearch, folds: Sequence[Fold], numbers: Numbers) -> D
         data.task.n_outputs,
         replace(space.network.sized(data.n_rows, data.task.n_outputs), numbers=numbers),
         replace(space.training, max_epochs=min(EPOCHS, space.training.max_epochs)),
-        device=find_device(opened.request.device),
+        device=opened.device,
         seed=opened.study.seed,
         facts=opened.study.facts,
     )

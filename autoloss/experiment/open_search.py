@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
 from autoloss.core.clock import Clock
 from autoloss.data import Fold, StudyData
 from autoloss.executors import Crew
@@ -31,6 +33,7 @@ class OpenSearch:
         tracker: Shows the trials.
         progress: Receives the progress.
         clock: The clock of the search.
+        device: The device of this process.
         teacher: The teacher of the rows; None for none.
         model: A network of the user's own, checked; None for the built-in one.
         crew: The worker processes; None or an empty one if this process trains.
@@ -43,6 +46,7 @@ class OpenSearch:
     tracker: Tracking
     progress: Progress
     clock: Clock
+    device: torch.device
     teacher: Teacher | None = None
     model: OwnModel | None = None
     crew: Crew | None = None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from autoloss.data import Fold
+from autoloss.executors import crew_of
 from autoloss.experiment.dividing import divisions_of
 from autoloss.experiment.fewer_rows import rows_text
 from autoloss.experiment.refit import wants_refit
@@ -29,7 +30,12 @@ def plan(request: Request) -> Plan:
     Raises:
         InputError: As in `autoloss.search`.
     """
-    begun = start(request)
+    with crew_of(request.executor, request.address) as crew:
+        return _planned(start(request, crew, begins=False))
+
+
+def _planned(begun: Start) -> Plan:
+    """Return the plan of a search that has started."""
     data, clock, trials = begun.data, begun.clock, begun.request.trials
     facts = ClassFacts(
         data.class_counts,

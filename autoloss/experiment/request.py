@@ -58,6 +58,9 @@ class Budget:
         time_limit: The most seconds for everything; None for no limit.
         device: Where to train.
         workers: Processes that train; ``"auto"`` for one on each free core.
+        executor: ``"local"`` for this machine, ``"ray"`` for a Ray cluster; None in values that
+            are given again and change nothing.
+        address: The address of the cluster; None for one that is started here.
     """
 
     metric: str | MetricFunction | Metric | None = option(None, full=full_place)
@@ -66,6 +69,8 @@ class Budget:
     time_limit: float | None = None
     device: str = "auto"
     workers: Workers = "auto"
+    executor: str | None = "local"
+    address: str | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

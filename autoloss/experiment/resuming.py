@@ -7,19 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from autoloss.core.clock import Clock
-from autoloss.core.devices import find_device
 from autoloss.core.errors import InputError
 from autoloss.core.option import path_of
 from autoloss.core.own_code import CODE, Origin, admit, digest_of, named_by
 from autoloss.data import StudyData
-from autoloss.executors import Crew
+from autoloss.executors import Crew, crew_of
 from autoloss.experiment.conclusion import tell_written
+from autoloss.experiment.hiring import staffed
 from autoloss.experiment.knowledge import TEACHER
 from autoloss.experiment.open_search import OpenSearch
 from autoloss.experiment.own_network import check_again, fingerprint_with, recall_network
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
-from autoloss.experiment.running import finished, left_closed, make_tracker, run, staffed
+from autoloss.experiment.running import finished, left_closed, make_tracker, run
 from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.teachers.opening import open_teacher
 from autoloss.experiment.teachers.teacher import Teacher
@@ -53,7 +53,8 @@ def resume(
         tracker = make_tracker(opened, request, again.tracking_uri)
     result = finished(opened, tracker, network, progress=progress, register=request.register)
     if result is None:
-        with Crew() as crew:
+        place = _placed(request, again)
+        with crew_of(place.executor, place.address) as crew:
             with left_closed(opened, tracker):
                 opened.restart()
                 searched = search_again(
@@ -62,6 +63,14 @@ def resume(
             result = run(searched, judge_now=judge_now)
     tell_written(result, tracker, progress)
     return result
+
+
+def _placed(request: Request, again: Request) -> Request:
+    """Return the request of a study with the executor that is given again."""
+    if again.executor in (None, request.executor):
+        return replace(request, address=again.address or request.address)
+    # An address belongs to its executor.
+    return replace(request, executor=again.executor, address=again.address)
 
 
 def open_again(
@@ -116,14 +125,15 @@ def search_again(
         tracker: Shows the trials.
         progress: Receives the progress.
         clock: The clock of the search.
-        crew: Begins, if several processes train.
+        crew: The workers, which begin.
 
     Raises:
         InputError: Something is missing, or the data have changed.
     """
     _admit_given(again)
     whole = request.completed(again.checked())
-    staffed(whole, find_device(whole.device), crew, progress)
+    device = crew.coordinator(whole.device)
+    staffed(whole, device, crew, progress)
     data, teacher = read_again(opened, whole, model=network)
     with named_by(opened.name):
         strangers = StrangerRows.read(whole, data, opened.space, origin=opened.config.origin)
@@ -134,6 +144,7 @@ def search_again(
         tracker,
         progress,
         clock,
+        device,
         teacher=teacher,
         model=network,
         crew=crew,

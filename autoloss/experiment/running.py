@@ -5,15 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 
-from autoloss.core.devices import find_device
 from autoloss.core.errors import InputError, SearchInterrupted
 from autoloss.core.settings import ProtocolConfig
 from autoloss.data import Fold, StudyData
-from autoloss.executors import Crew, Staffing, staff
 from autoloss.experiment.agreeing import one_verdict, read_verdict
 from autoloss.experiment.conclusion import conclude
 from autoloss.experiment.dividing import divisions_of
@@ -31,7 +28,6 @@ from autoloss.experiment.rounds import search_in_rounds
 from autoloss.experiment.session import SearchSession
 from autoloss.experiment.teaching import let_teach
 from autoloss.experiment.timing import make_timetable
-from autoloss.losses.own import files_of, has_objects
 from autoloss.metrics import Metric
 from autoloss.models import Network, OwnModel
 from autoloss.records import Plan
@@ -120,35 +116,6 @@ def take_part(
         return one_verdict(study, reach, read, progress=progress, waits=waits)
 
 
-def staffed(
-    request: Request,
-    device: torch.device,
-    crew: Crew | None = None,
-    progress: Progress | None = None,
-) -> Staffing:
-    """Return the number of processes that train a search; several begin at once.
-
-    Args:
-        request: The request.
-        device: Where to train.
-        crew: Begins, if several processes train.
-        progress: Receives the number and its reason.
-
-    Raises:
-        InputError: Several workers are asked for on a GPU.
-    """
-    alone = ""
-    if callable(request.model) or has_objects(request.losses):
-        alone = "the network or a loss is no file, which another process could open"
-    found = staff(request.workers, trials=request.trials, device=device, alone=alone)
-    if crew is not None and found.count > 1:
-        crew.begin(found.count, losses=list(map(Path, files_of(request.losses))))
-    if progress is not None:
-        is_less = request.workers != "auto" and found.count < request.workers
-        (progress.noted if is_less else progress.detailed)(found.text)
-    return found
-
-
 def make_session(opened: OpenSearch) -> SearchSession:
     """Return the session that trains the trials of a study."""
     study, data, clock = opened.study, opened.data, opened.clock
@@ -165,7 +132,7 @@ def make_session(opened: OpenSearch) -> SearchSession:
             folds,
             data,
             space,
-            device=find_device(opened.request.device),
+            device=opened.device,
             seed=study.seed,
             facts=study.facts,
             teacher=opened.teacher,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from autoloss.core.clock import Clock
+from autoloss.core.devices import find_device
 from autoloss.core.errors import InputError, TrainingError
 from autoloss.core.user import user_name
 from autoloss.data import Source
@@ -201,6 +202,7 @@ def _model(
             NullTracker(),
             progress,
             Clock(time.monotonic()),
+            find_device(request.device),
             teacher=teacher,
             model=network,
         )

@@ -10,7 +10,6 @@ from typing import get_args
 import torch
 
 from autoloss.core.clock import Clock
-from autoloss.core.devices import find_device
 from autoloss.core.errors import InputError
 from autoloss.core.option import path_of
 from autoloss.core.task import Task
@@ -18,7 +17,8 @@ from autoloss.data import StudyData
 from autoloss.data.messages import unknown_name
 from autoloss.data.rare import sampling_rates
 from autoloss.data.tensors.given import is_given, is_place
-from autoloss.executors import Crew, Staffing, check_workers
+from autoloss.executors import Crew, Staffing, check_workers, crew_of
+from autoloss.experiment.hiring import staffed
 from autoloss.experiment.knowledge import ClassKnowledge
 from autoloss.experiment.label_decision import check_label_decision
 from autoloss.experiment.open_search import OpenSearch
@@ -26,7 +26,7 @@ from autoloss.experiment.own_metrics import check_metrics
 from autoloss.experiment.own_network import CheckedNetwork, checked_network, fingerprint_with
 from autoloss.experiment.progress import Progress, Silent
 from autoloss.experiment.request import Request, Ship
-from autoloss.experiment.running import make_tracker, run, staffed, withdrawn_if_refused
+from autoloss.experiment.running import make_tracker, run, withdrawn_if_refused
 from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.losses.own import take_in
@@ -77,13 +77,16 @@ class Start:
     strangers: StrangerRows | None = None
 
 
-def start(request: Request, crew: Crew | None = None, progress: Progress | None = None) -> Start:
+def start(
+    request: Request, crew: Crew, progress: Progress | None = None, *, begins: bool = True
+) -> Start:
     """Check a request, all that needs no data first, then read its data.
 
     Args:
         request: The request.
-        crew: Begins before the data are read, so that it is ready when they are.
+        crew: The workers.
         progress: Receives the number of workers.
+        begins: Whether they begin, before the data are read, so that they are ready then.
 
     Raises:
         InputError: The data or an option is wrong; one line names the fault and the remedy.
@@ -100,7 +103,7 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
     _check_seed(request.seed)
     check_workers(request.workers)
     _check_policy(request.ship)
-    device = find_device(request.device)
+    device = crew.coordinator(request.device)
     if request.track != "off":
         # A study that can never be tracked must not begin.
         resolve(request.tracking_uri)
@@ -109,7 +112,7 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
     if knowledge.model is None and (is_given(request.data) or is_place(request.data)):
         # Before the data are read, which may take long.
         raise InputError(NO_NETWORK)
-    staffing = staffed(request, device, crew, progress)
+    staffing = staffed(request, device, crew, progress, begins=begins)
     data = request.read(space, Silent().noted if progress is None else progress.noted)
     if request.space == DEFAULT:
         loaded = load_usual(data.task.kind, data.kind.space(data.encoding), losses=own)
@@ -138,7 +141,7 @@ def search(request: Request, progress: Progress) -> SearchResult:
         InputError: As in `start`.
         TrainingError: No candidate could be trained.
     """
-    with Crew() as crew:
+    with crew_of(request.executor, request.address) as crew:
         begun = start(request, crew, progress)
         request, data = begun.request, begun.data
         study = _new_study(begun)
@@ -152,6 +155,7 @@ def search(request: Request, progress: Progress) -> SearchResult:
                     tracker,
                     progress,
                     begun.clock,
+                    begun.device,
                     teacher=begun.teacher,
                     model=begun.network.model,
                     crew=crew,

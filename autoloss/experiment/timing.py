@@ -30,8 +30,9 @@ from autoloss.training.together import Together, choose_together
 
 LIMITED = 16
 """Trials that a process of a CPU trains together under a time limit, at most."""
-STARTING_SHARE = 0.1
-"""The largest share of a limit that the timing waits for workers that still import torch."""
+STARTING_SECONDS, STARTING_SHARE = 60.0, 0.1
+"""The most seconds, and the largest share of a limit, that the timing waits for workers that still
+import torch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,16 +152,21 @@ def _measured(
 ) -> tuple[Together, EpochCosts]:
     """Return the candidates that train together, and the seconds of their epochs."""
     jobs = divisions.jobs
-    if clock.limit is not None and jobs[0].device.type == "cpu":
+    limit = clock.limit
+    staffed = crew if crew is not None and len(crew) else None
+    kind = jobs[0].device.type if staffed is None else staffed.device_kind
+    if limit is not None and kind == "cpu":
         # More are seldom faster, and the time is short that tells.
         at_most = min(at_most, LIMITED * workers * len(divisions))
     with threads(1 if workers > 1 else torch.get_num_threads()):
-        chosen = choose_together(jobs, asked, at_most=at_most, workers=workers)
+        if staffed is None:
+            chosen = choose_together(jobs, asked, at_most=at_most, workers=workers)
+        else:
+            chosen = staffed.choose_together(jobs, asked, at_most=at_most)
         costs = None
-        if clock.limit is not None and crew is not None and len(crew):
-            costs = crew.measure_costs(
-                jobs, together=chosen.candidates, seconds=STARTING_SHARE * clock.limit
-            )
+        if staffed is not None and (limit is not None or staffed.is_elsewhere):
+            seconds = STARTING_SECONDS if limit is None else STARTING_SHARE * limit
+            costs = staffed.measure_costs(jobs, together=chosen.candidates, seconds=seconds)
         if costs is None:
             costs = measure_costs(jobs, together=chosen.candidates, workers=workers)
     return chosen, costs

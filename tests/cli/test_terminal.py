@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 import typer
@@ -273,6 +274,7 @@ def test_the_rows_of_a_file_are_known_roughly_before_it_is_read(tmp_path, ending
 def test_completion_knows_what_the_library_knows() -> None:
     from autoloss.cli.catalogue.library import known_components, known_losses
     from autoloss.cli.catalogue.words import FAMILIES, TASKS
+    from autoloss.executors import Place
     from autoloss.metrics import EXPECTED_COST, METRIC_NAMES
     from autoloss.metrics.known import ALIASES
 
@@ -280,6 +282,7 @@ def test_completion_knows_what_the_library_knows() -> None:
     assert complete.losses("") == sorted(one.name for one in every)
     assert set(complete.families("")) == set(FAMILIES) - {"own"}
     assert set(complete.tasks("")) == set(TASKS)
+    assert set(complete.executors("")) == set(get_args(Place))
     assert set(complete.metrics("")) == {*METRIC_NAMES, *ALIASES, EXPECTED_COST}
     assert complete.losses("foc") == ["focal"]
 

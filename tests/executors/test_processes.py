@@ -17,35 +17,35 @@ import pytest
 import torch
 
 from autoloss.core.errors import TrainingError
-from autoloss.executors import Crew, LocalExecutor, ProcessExecutor, Work
+from autoloss.executors import LocalExecutor, ProcessCrew, ProcessExecutor, Staffing, Work
 from autoloss.executors.crew import UnsendableError
-from autoloss.executors.messages import Done, Ended, Halved, Share, read
-from autoloss.executors.processes import even_parts
-from autoloss.executors.worker import Worker
+from autoloss.executors.messages import Done, Ended, Halved, Setup, Share, read, write
+from autoloss.executors.processes import parts_of
+from autoloss.executors.worker import StreamLink, Worker
 from autoloss.search.lease import is_running
 from autoloss.training import Candidate, EpochReport, Job, Outcome, Population
 
 PATIENCE_SECONDS = 60.0
 
 
-def hired(count: int) -> Iterator[Crew]:
-    with Crew() as crew:
-        crew.begin(count)
+def hired(count: int) -> Iterator[ProcessCrew]:
+    with ProcessCrew() as crew:
+        crew.begin(Staffing(count, ""))
         yield crew
 
 
 @pytest.fixture(scope="module")
-def two() -> Iterator[Crew]:
+def two() -> Iterator[ProcessCrew]:
     yield from hired(2)
 
 
 @pytest.fixture(scope="module")
-def three() -> Iterator[Crew]:
+def three() -> Iterator[ProcessCrew]:
     yield from hired(3)
 
 
 def executor(
-    crew: Crew,
+    crew: ProcessCrew,
     *,
     together: int = 6,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
@@ -77,8 +77,8 @@ def assert_equal(some: Sequence[Outcome], others: Sequence[Outcome]) -> None:
 
 
 def test_waiting_ends_when_the_workers_have_started_or_died() -> None:
-    with Crew() as crew:
-        crew.begin(2)
+    with ProcessCrew() as crew:
+        crew.begin(Staffing(2, ""))
         crew.wait(0.0)
         os.kill(crew.pids[0], signal.SIGKILL)
         began = time.monotonic()
@@ -98,7 +98,7 @@ def awaited(is_so: Callable[[], bool]) -> bool:
 
 @pytest.mark.parametrize("together", [6, 4])
 def test_any_number_of_workers_trains_as_one_process(
-    job: Job, mixed: list[Candidate], two: Crew, three: Crew, together: int
+    job: Job, mixed: list[Candidate], two: ProcessCrew, three: ProcessCrew, together: int
 ) -> None:
     folds = [replace(candidate, fold=fold) for fold in range(2) for candidate in mixed]
     work = Work((job, replace(job)), tuple(folds))
@@ -107,13 +107,15 @@ def test_any_number_of_workers_trains_as_one_process(
     assert_equal(outcomes(executor(three, together=together), work), here)
 
 
-def test_more_workers_than_candidates(job: Job, mixed: list[Candidate], three: Crew) -> None:
+def test_more_workers_than_candidates(
+    job: Job, mixed: list[Candidate], three: ProcessCrew
+) -> None:
     work = Work((job,), tuple(mixed[:2]))
     assert_equal(outcomes(executor(three), work), outcomes(LocalExecutor(together=2), work))
 
 
 def test_weights_stay_where_they_are_not_needed(
-    job: Job, mixed: list[Candidate], two: Crew
+    job: Job, mixed: list[Candidate], two: ProcessCrew
 ) -> None:
     work = Work((job,), tuple(mixed), needs_weights=False)
     assert all(not outcome.weights.numel() for outcome in outcomes(executor(two), work))
@@ -122,8 +124,37 @@ def test_weights_stay_where_they_are_not_needed(
     )
 
 
+def test_weights_are_fetched_when_they_are_read(job: Job, mixed: list[Candidate]) -> None:
+    work = Work((job,), tuple(mixed))
+    here = outcomes(LocalExecutor(together=6), work)
+    with ProcessCrew() as crew:
+        crew.begin(Staffing(2, ""))
+        sent: dict[int, Ended] = {}
+        receive = crew.receive
+
+        def received() -> tuple[int, Any]:
+            worker, message = receive()
+            if isinstance(message, Ended):
+                assert not message.outcome.weights.numel()
+                sent[worker] = message
+            return worker, message
+
+        crew.receive = received  # type: ignore[method-assign]
+        trainer = executor(crew)
+        found = outcomes(trainer, work)
+        # The candidates of this worker train again.
+        os.kill(crew.pids[0], signal.SIGTERM)
+        assert_equal(found, here)
+        key = sent[1].key
+        assert trainer._fetch(0, key) is None
+        assert trainer._fetch(1, key) is not None
+        del found
+        outcomes(trainer, replace(work, needs_weights=False))
+        assert trainer._fetch(1, key) is None
+
+
 def test_epochs_are_reported_as_those_of_one_population(
-    job: Job, mixed: list[Candidate], two: Crew
+    job: Job, mixed: list[Candidate], two: ProcessCrew
 ) -> None:
     work, here, there = Work((job,), tuple(mixed)), [], []
     outcomes(LocalExecutor(together=6, on_epoch=here.append), work)
@@ -140,7 +171,7 @@ def test_epochs_are_reported_as_those_of_one_population(
 
 
 def test_spare_stops_candidates_in_all_workers(
-    job: Job, mixed: list[Candidate], two: Crew
+    job: Job, mixed: list[Candidate], two: ProcessCrew
 ) -> None:
     longer = replace(job, config=replace(job.config, max_epochs=4000, patience=4000))
     asked: list[list[int]] = []
@@ -157,7 +188,9 @@ def test_spare_stops_candidates_in_all_workers(
     assert {0, 5}.isdisjoint(asked[1])
 
 
-def test_the_seconds_left_stop_all_workers(job: Job, mixed: list[Candidate], two: Crew) -> None:
+def test_the_seconds_left_stop_all_workers(
+    job: Job, mixed: list[Candidate], two: ProcessCrew
+) -> None:
     longer = replace(job, config=replace(job.config, max_epochs=10_000, patience=10_000))
     outcomes(executor(two), Work((job,), tuple(mixed)))
     started = time.monotonic()
@@ -171,8 +204,8 @@ def test_a_killed_worker_is_replaced_and_its_candidates_train_again(
 ) -> None:
     work = Work((job,), tuple(mixed))
     here = outcomes(LocalExecutor(together=6), work)
-    with Crew() as crew:
-        crew.begin(2)
+    with ProcessCrew() as crew:
+        crew.begin(Staffing(2, ""))
         first = crew.pids
         killed: list[int] = []
 
@@ -186,14 +219,14 @@ def test_a_killed_worker_is_replaced_and_its_candidates_train_again(
         again = outcomes(executor(crew), work)
         assert crew.pids[0] == first[0]
         assert crew.pids[1] != first[1]
-    assert_equal(found, here)
-    assert_equal(again, here)
+        assert_equal(found, here)
+        assert_equal(again, here)
 
 
 def test_a_worker_that_dies_twice_is_one_clear_error(job: Job, mixed: list[Candidate]) -> None:
     longer = replace(job, config=replace(job.config, max_epochs=100_000, patience=100_000))
-    with Crew() as crew:
-        crew.begin(2)
+    with ProcessCrew() as crew:
+        crew.begin(Staffing(2, ""))
         kill: list[int] = []
 
         def on_epoch(report: EpochReport) -> None:
@@ -201,7 +234,7 @@ def test_a_worker_that_dies_twice_is_one_clear_error(job: Job, mixed: list[Candi
                 kill.append(crew.pids[0])
                 os.kill(kill[-1], signal.SIGTERM)
 
-        with pytest.raises(TrainingError, match=r"two ended by .*--workers 1"):
+        with pytest.raises(TrainingError, match=r"2 ended with .*--workers 1"):
             outcomes(executor(crew, on_epoch=on_epoch), Work((longer,), tuple(mixed)))
         assert len(kill) == 2
 
@@ -210,10 +243,10 @@ def test_workers_end_with_the_crew_and_its_files_are_gone(
     job: Job, mixed: list[Candidate]
 ) -> None:
     before = torch.get_num_threads()
-    with Crew() as crew:
-        crew.begin(2)
+    with ProcessCrew() as crew:
+        crew.begin(Staffing(2, ""))
         outcomes(executor(crew), Work((job,), tuple(mixed)))
-        pids, folder = crew.pids, crew.file_of((job,)).parent
+        pids, folder = crew.pids, crew.data_of((job,)).parent
         assert torch.get_num_threads() == 1
         assert folder.is_dir()
     assert not any(map(is_running, pids))
@@ -223,11 +256,11 @@ def test_workers_end_with_the_crew_and_its_files_are_gone(
 
 PROGRAM = """
 import sys, time
-from autoloss.executors import Crew
+from autoloss.executors import ProcessCrew, Staffing
 # A script without `if __name__ == "__main__"`.
-crew = Crew()
-crew.begin(2)
-print(*crew.pids, crew.file_of([]).parent, flush=True)
+crew = ProcessCrew()
+crew.begin(Staffing(2, ""))
+print(*crew.pids, crew.data_of([]).parent, flush=True)
 time.sleep(600)
 """
 
@@ -247,7 +280,7 @@ def test_no_worker_outlives_the_search(name: str) -> None:
 
 
 def test_an_error_in_a_worker_is_the_error_of_the_search(
-    job: Job, mixed: list[Candidate], two: Crew
+    job: Job, mixed: list[Candidate], two: ProcessCrew
 ) -> None:
     # The second division is missing.
     work = Work((job,), tuple(replace(candidate, fold=1) for candidate in mixed))
@@ -258,11 +291,11 @@ def test_an_error_in_a_worker_is_the_error_of_the_search(
 def test_data_that_cannot_be_sent_train_in_this_process(job: Job, mixed: list[Candidate]) -> None:
     local = replace(job, network=Unsendable(job.network))
     said: list[str] = []
-    with Crew() as crew:
-        crew.begin(1)
+    with ProcessCrew() as crew:
+        crew.begin(Staffing(2, ""))
         work = Work((local,), tuple(mixed))
         with pytest.raises(UnsendableError):
-            crew.file_of(work.jobs)
+            crew.data_of(work.jobs)
         found = outcomes(executor(crew, on_local=said.append), work)
     assert_equal(found, outcomes(LocalExecutor(together=6), work))
     assert len(said) == 1
@@ -292,11 +325,20 @@ def test_a_worker_halves_a_population_that_the_memory_does_not_hold(
 
     here = outcomes(LocalExecutor(together=6), Work((job,), tuple(mixed)))
     monkeypatch.setattr(Population, "step", narrow)
-    done = Worker(io.BytesIO(), sink)._answer(Share(tmp_path / "data", tuple(mixed), None, True))
+    source = io.BytesIO()
+    write(source, Setup((), tmp_path))
+    source.seek(0)
+    share = Share(tmp_path / "data", tuple(mixed), None, True)
+    worker = Worker(StreamLink(source, sink))
+    done = worker._answer(share)
     assert isinstance(done, Done)
     messages = written(sink)
     assert Halved(3) in messages
-    ended = {one.place: one.outcome for one in messages if isinstance(one, Ended)}
+    ended = {
+        one.place: replace(one.outcome, weights=worker._weights[one.key])
+        for one in messages
+        if isinstance(one, Ended)
+    }
     assert_equal([ended[place] for place in range(len(mixed))], here)
 
 
@@ -312,7 +354,7 @@ def written(stream: io.BytesIO) -> list[Any]:
 def test_parts_are_even_and_whole() -> None:
     for total in range(1, 12):
         for count in range(1, 6):
-            parts = even_parts(total, count)
+            parts = parts_of(total, [1] * count)
             assert [place for part in parts for place in part] == list(range(total))
             sizes = set(map(len, parts))
             assert min(sizes) > 0

@@ -155,6 +155,8 @@ OTHER: dict[str, Any] = {
     "time_limit": 90.0,
     "device": "cpu",
     "workers": 3,
+    "executor": "ray",
+    "address": "auto",
     "track": "off",
     "register": "best",
     "name": "mine",
@@ -257,6 +259,8 @@ def test_paths_are_written_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 # Faults that need no data, in the order in which they are told.
 FAULTS: dict[str, Any] = {
+    "executor": "moon",
+    "address": "auto",
     "time_limit": -1.0,
     "losses": "none.py",
     "class_weights": [1],

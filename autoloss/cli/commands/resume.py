@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoloss.cli import options
+from autoloss.cli import executor_options, options
 
 if TYPE_CHECKING:
     from autoloss.experiment.progress import Progress
@@ -27,6 +27,8 @@ def resume(
     metrics: options.Metrics = None,
     model: options.NetworkAgain = None,
     judge_now: options.JudgeNow = False,
+    executor: executor_options.Executor = None,
+    address: executor_options.Address = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -48,6 +50,8 @@ def resume(
             metrics=tuple(metrics or ()),
             model=model,
             judge_now=judge,
+            executor=executor,
+            address=address,
             progress=progress,
         )
 

@@ -9,6 +9,7 @@ import typer
 
 from autoloss.cli import (
     cost_options,
+    executor_options,
     image_options,
     label_options,
     ood_options,
@@ -113,6 +114,8 @@ def search(
     seed: options.Seed = 0,
     device: options.Device = "auto",
     workers: options.Workers = "auto",
+    executor: executor_options.Executor = "local",
+    address: executor_options.Address = None,
     ship: Ships = Policy.BLEND,
     refit: Refits = None,
     code_length: CodeLength = False,

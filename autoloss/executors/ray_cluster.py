@@ -1,0 +1,241 @@
+"""A Ray cluster: connecting to it, its nodes, and the checks that they can train a search."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import platform
+import signal
+import socket
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from autoloss.core.errors import InputError
+from autoloss.executors.staffing import free_cores
+
+_STORE_BYTES = 200 << 20
+"""Object store of a cluster on this machine; Ray writes larger data to its folder on the disk."""
+_REACHED_SECONDS, _PROBED_SECONDS = 10.0, 90.0
+_SHOWN = 8
+"""Nodes that the sentence on the workers names."""
+_SAME = ("autoloss", "torch")
+"""Packages that must be the same on all nodes, because results depend on them."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of a cluster that can train.
+
+    Args:
+        name: Its name.
+        key: Its identifier.
+        cpus: Its processors for Ray.
+        gpus: Its GPUs for Ray.
+    """
+
+    name: str
+    key: str
+    cpus: int
+    gpus: int
+
+
+class RayCluster:
+    """A connection to a Ray cluster.
+
+    Args:
+        address: ``"auto"``, ``"HOST:PORT"`` or ``"ray://HOST:PORT"``; None for a cluster on this
+            machine, which ends with the connection, unless this process has a connection already.
+
+    Raises:
+        InputError: Ray is not installed, or there is no cluster that can be used at the address.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        self.ray = _import_ray()
+        self._is_own = address is not None or not self.ray.is_initialized()
+        if self._is_own:
+            self._connect(address)
+
+    def _connect(self, address: str | None) -> None:
+        if address is not None and address != "auto":
+            _check_reached(address)
+        options: dict[str, Any] = {"address": address}
+        if address is None:
+            # Ray reads it when its processes start.
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            options = {
+                "address": "local",
+                "num_cpus": free_cores(),
+                "object_store_memory": _STORE_BYTES,
+                "include_dashboard": False,
+            }
+        before = _sigterm()
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        try:
+            self.ray.init(
+                **options, log_to_driver=False, configure_logging=False, ignore_reinit_error=True
+            )
+        except Exception as error:
+            raise InputError(_refusal(address, error)) from error
+        finally:
+            # Ray takes SIGTERM, which the search handles itself.
+            if before is not None:
+                signal.signal(signal.SIGTERM, before)
+
+    def close(self) -> None:
+        """End the connection, and the cluster if it is on this machine alone."""
+        if self._is_own:
+            self.ray.shutdown()
+
+    def nodes(self) -> list[Node]:
+        """Return the nodes that live and have processors or GPUs."""
+        found = []
+        for one in self.ray.nodes():
+            cpus, gpus = (int(one.get("Resources", {}).get(key, 0)) for key in ("CPU", "GPU"))
+            if one.get("Alive", one.get("alive")) and (cpus or gpus):
+                found.append(Node(one["NodeManagerHostname"], one["NodeID"], cpus, gpus))
+        return found
+
+    def check(self, nodes: Sequence[Node], files: Sequence[Path]) -> None:
+        """Check that nodes have this version of autoloss and the user's files.
+
+        Args:
+            nodes: The nodes.
+            files: Files that workers open.
+
+        Raises:
+            InputError: A node differs; one line names it and the remedy.
+        """
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        probe = self.ray.remote(_probe())
+        asked = []
+        for node in nodes:
+            there = NodeAffinitySchedulingStrategy(node.key, soft=False)
+            strategy = {"num_cpus": 0, "max_retries": 1, "scheduling_strategy": there}
+            asked.append(probe.options(**strategy).remote(_SAME, list(map(str, files))))
+        for node, answer in zip(nodes, asked, strict=True):
+            try:
+                found, missing = self.ray.get(answer, timeout=_PROBED_SECONDS)
+            except Exception as error:
+                raise InputError(
+                    f"Every node of the Ray cluster must run a task, but {node.name} did not: "
+                    f"{first_line(error)}"
+                ) from error
+            _check_versions(node.name, found)
+            if missing:
+                raise InputError(
+                    f"A file of your own must have the same path on every node, but {node.name} "
+                    f"has no {missing[0]}: put it into a folder that all nodes share."
+                )
+
+
+def _probe() -> Any:
+    def probe(packages: tuple[str, ...], files: list[str]) -> tuple[dict[str, str], list[str]]:
+        # Ray sends this function itself, because autoloss may be missing there.
+        import os
+        import platform
+        from importlib.metadata import PackageNotFoundError, version
+
+        found = {"Python": platform.python_version()}
+        for name in packages:
+            try:
+                found[name] = version(name)
+            except PackageNotFoundError:
+                found[name] = "none"
+        return found, [file for file in files if not os.path.isfile(file)]
+
+    return probe
+
+
+def _check_versions(node: str, found: dict[str, str]) -> None:
+    here = {"Python": platform.python_version(), **{name: version(name) for name in _SAME}}
+    for name, own in here.items():
+        # The part after the plus sign tells the build, such as that of CUDA.
+        if found[name].split("+")[0] != own.split("+")[0]:
+            raise InputError(
+                f"Every node of the Ray cluster must have {name} {own}, as here, but {node} has "
+                f"{found[name]}: install the same version there."
+            )
+
+
+def _import_ray() -> Any:
+    if importlib.util.find_spec("ray") is None:
+        raise InputError(
+            "executor ray must have Ray installed, but it is not: pip install 'autoloss[ray]'."
+        )
+    import ray
+
+    return ray
+
+
+def _check_reached(address: str) -> None:
+    """Refuse an address that is not one, or where nothing listens."""
+    place = address.removeprefix("ray://")
+    host, _, port = place.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        raise InputError(
+            f"address must be auto, HOST:PORT or ray://HOST:PORT, but got address={address!r}."
+        )
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), _REACHED_SECONDS):
+            return
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"A Ray cluster must listen at address={address!r}, but nothing answers there "
+            f"({first_line(error)}): start it with 'ray start --head' on its first machine."
+        ) from error
+
+
+def _refusal(address: str | None, error: Exception) -> str:
+    where = "on this machine" if address is None else f"at address={address!r}"
+    text = first_line(error)
+    if isinstance(error, ImportError):
+        return (
+            f"Ray must have its client installed for address={address!r}, but it has not ({text}):"
+            " pip install 'autoloss[ray]'."
+        )
+    if address == "auto" and isinstance(error, ConnectionError):
+        return (
+            "A Ray cluster must run on this machine for address='auto', but there is none: start "
+            "it with 'ray start --head', or leave --address out."
+        )
+    if "Python:" in str(error):
+        text = " ".join(str(error).split())
+        return f"The Ray cluster {where} must have this version of Ray and Python: {text}"
+    return f"Ray must start or be found {where}, but it failed: {text}"
+
+
+def staff_text(count: int, nodes: Sequence[Node], *, has_gpus: bool) -> str:
+    """Return a number of workers, their nodes and devices as a sentence."""
+    kind = "GPU" if has_gpus else "CPU"
+    numbers = {node.name: 0 for node in nodes}
+    for node in nodes:
+        numbers[node.name] += node.gpus if has_gpus else node.cpus
+    parts = [f"{name} ({number} {kind})" for name, number in numbers.items() if number]
+    shown = ", ".join(parts[:_SHOWN])
+    if (more := len(parts) - _SHOWN) > 0:
+        shown += f" and {more} more"
+    workers = "1 worker" if count == 1 else f"{count} workers, each"
+    return f"Ray trains in {workers} on a {kind}; nodes: {shown}."
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or its name."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def _sigterm() -> Any:
+    """Return the handler of SIGTERM if this thread can set it again, else None."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    with suppress(ValueError, AttributeError):
+        return signal.getsignal(signal.SIGTERM)
+    return None
