@@ -18,6 +18,7 @@ from autoloss.core.clock import Clock
 from autoloss.core.errors import InputError, TrainingError
 from autoloss.data import Fold, StudyData
 from autoloss.experiment import running, teaching
+from autoloss.experiment.replication import make_divisions
 from autoloss.experiment.session import SearchSession
 from autoloss.experiment.teachers.of_study import MEMBERS, PARTS
 from autoloss.search import plan_families
@@ -61,6 +62,7 @@ def test_the_best_trials_teach_those_that_follow_them(
         study = session.study
         seen["trials"], seen["early"] = study.trials, study.plan.early
         seen["teachers"], seen["quota"] = study.teachers, study.quota
+        check_that_final_trainings_have_teachers_of_their_own(session)
         check_that_no_row_is_taught_by_a_network_that_saw_it(session, monkeypatch)
         raise Stopped
 
@@ -78,6 +80,21 @@ def test_the_best_trials_teach_those_that_follow_them(
     assert {trial.origin for trial in late[1:]} == {"quota"}
     ranked = sorted(trials[:early], key=lambda one: one.metrics["refined_log_loss"])
     assert seen["teachers"] == tuple(one.number for one in ranked[:MEMBERS])
+
+
+def check_that_final_trainings_have_teachers_of_their_own(session: SearchSession) -> None:
+    """Divisions have a teacher if a trial needs it, with logits for their training rows alone."""
+    study, data = session.study, session.opened.data
+    plain, taught = study.trial(0), study.trial(study.plan.early)
+    folds = (*data.replicates(2, seed=study.seed), data.whole())
+    assert all(job.teacher is None for job in make_divisions(session, folds, [plain]).jobs)
+    jobs = make_divisions(session, folds, [plain, taught]).jobs
+    for job, fold in zip(jobs, folds, strict=True):
+        assert job.teacher is not None
+        assert job.teacher.shape == (len(fold.train), 3)
+        assert job.teacher.isfinite().all()
+        right = job.teacher.argmax(-1) == fold.train.targets
+        assert right.double().mean() > 0.5
 
 
 def check_that_no_row_is_taught_by_a_network_that_saw_it(
