@@ -75,6 +75,8 @@ def longer(job: Job, epochs: int) -> Job:
     return replace(job, config=replace(job.config, max_epochs=epochs, patience=epochs))
 
 
+@pytest.mark.faults
+@pytest.mark.slow
 def test_workers_on_two_nodes_train_as_this_process(
     cluster: Any, job: Job, mixed: list[Candidate]
 ) -> None:
@@ -174,6 +176,8 @@ def test_a_seed_gives_the_same_trials_whichever_executor_trains_them(
     assert f"--executor ray --address {cluster.address}" in command
 
 
+@pytest.mark.faults
+@pytest.mark.slow
 def test_a_cluster_of_its_own_leaves_no_process(job: Job, mixed: list[Candidate]) -> None:
     before, others = signal.getsignal(signal.SIGTERM), children_of(os.getpid())
     work = Work((job,), tuple(mixed))
