@@ -13,18 +13,20 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import json
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 
+from autoloss.experiment.rounds import round_size
 from autoloss.search import Study, Trial
 from autoloss.tracking import Tracker
 from benchmarks import reliability
@@ -32,10 +34,14 @@ from benchmarks import reliability
 ROWS, CLASSES = 1000, 2
 MEDIAN, SPREAD = 60.0, 0.5
 """Seconds of a training: a log-normal law with this median and this deviation of the logarithm."""
-SIZES = {10: 300, 100: 1500, 1000: 6000}
+SIZES = {10: 100, 100: 400, 1000: 1500}
 """The trials of the simulation by workers."""
-COORDINATORS, SHARED = 8, 640
+ALONE = 100
+"""The most workers that are told and asked one after the other too."""
+COORDINATORS, SHARED = 8, 240
 LABELS = torch.arange(ROWS) % CLASSES
+Clock = Callable[[], float]
+Manner = Literal["one", "all", "round"]
 
 
 @dataclass
@@ -57,30 +63,30 @@ class Costs:
 
 
 def simulate(
-    study: Study, workers: int, *, seed: int = 0, most: int | None = None, tracker: Tracker | None
+    study: Study, workers: int, *, clock: Clock, manner: Manner = "all", seed: int = 0
 ) -> Costs:
     """Drive a study with fake workers until its budget is spent.
-
-    A worker that is free waits for the coordinator, which tells all trials that have ended, and
-    then asks for all free workers.
 
     Args:
         study: The study.
         workers: The number of workers.
-        seed: Seed of their times and logits.
-        most: The most trials that are told and asked at once; None for all.
-        tracker: Receives the records; None for none.
+        clock: Measures the coordinator's own work.
+        manner: ``"one"`` tells and asks one trial after the other, ``"all"`` tells all that have
+            ended and asks for all free workers, ``"round"`` asks a round as `search` does, and
+            tells it when all of it has ended.
+        seed: Seed of the times and logits.
     """
     draw = np.random.default_rng(seed)
     costs, now, free = Costs(), 0.0, workers
+    at_once = {"one": 1, "all": workers, "round": min(round_size(study.budget), workers)}[manner]
     running: list[tuple[float, int, Trial]] = []
+    left = study.budget
     while True:
-        while free:
-            wanted = free if most is None else min(free, most)
-            trials, seconds = _timed(lambda n=wanted: study.ask(n))
+        while free and left and not (manner == "round" and running):
+            wanted = min(free, at_once)
+            trials, seconds = _timed(clock, lambda n=wanted: study.ask(n))
             now, costs.ask = now + seconds, costs.ask + seconds
-            if not trials:
-                break
+            left -= len(trials)
             for trial in trials:
                 ends = now + float(draw.lognormal(np.log(MEDIAN), SPREAD))
                 heapq.heappush(running, (ends, trial.number, trial))
@@ -88,28 +94,27 @@ def simulate(
         if not running:
             costs.hours = now / 3600
             return costs
-        now = max(now, running[0][0])
+        # A round ends with its last trial.
+        now = max(now, max(running)[0] if manner == "round" else running[0][0])
         ended: list[Trial] = []
-        while running and running[0][0] <= now and (most is None or len(ended) < most):
+        while running and running[0][0] <= now and (manner != "one" or not ended):
             ended.append(heapq.heappop(running)[2])
         logits = _logits(len(ended), draw)
-        records, seconds = _timed(
+        _, seconds = _timed(
+            clock,
             lambda some=ended, values=logits: study.tell_many(
                 some, values, LABELS, seconds=[MEDIAN] * len(some)
-            )
+            ),
         )
-        for record in records:
-            if tracker is not None:
-                tracker.log_trial(record)
         now, costs.tell = now + seconds, costs.tell + seconds
         costs.trials, costs.rounds = costs.trials + len(ended), costs.rounds + 1
         free += len(ended)
 
 
-def _timed(action: Any) -> tuple[Any, float]:
-    started = time.perf_counter()
+def _timed(clock: Clock, action: Any) -> tuple[Any, float]:
+    started = clock()
     found = action()
-    return found, time.perf_counter() - started
+    return found, clock() - started
 
 
 def _logits(count: int, draw: np.random.Generator) -> torch.Tensor:
@@ -120,22 +125,24 @@ def _logits(count: int, draw: np.random.Generator) -> torch.Tensor:
 
 
 def one_coordinator(
-    workers: int, trials: int, *, most: int | None, storage: str | None
+    workers: int, trials: int, *, manner: Manner, storage: str | None
 ) -> dict[str, Any]:
     """Return the figures of a simulation, with the study in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="coordinator-") as name:
         out = Path(name)
-        study_name = f"s{workers}-{most or 'all'}-{time.time_ns()}"
+        study_name = f"s{workers}-{manner}-{time.time_ns()}"
         with Study(
             study_name, [500, 500], trials=trials, space="default", out=out, storage=storage
         ) as study:
-            costs = simulate(study, workers, most=most, tracker=None)
+            # The work of a server is not in the time of this process.
+            clock = time.process_time if storage is None else time.perf_counter
+            costs = simulate(study, workers, clock=clock, manner=manner)
         per_hour = costs.trials / costs.hours
         mean = MEDIAN * float(np.exp(SPREAD**2 / 2))
         return {
             "workers": workers,
             "trials": costs.trials,
-            "at_once": most,
+            "manner": manner,
             "storage": "journal" if storage is None else "postgresql",
             "ask_ms": 1e3 * costs.ask / costs.trials,
             "tell_ms": 1e3 * costs.tell / costs.trials,
@@ -163,8 +170,9 @@ def tracking(trials: int = 150) -> dict[str, float]:
             tracker.log_trial(records[0])
             while tracker.written < 1:
                 time.sleep(0.05)
-            _, path = _timed(lambda: [tracker.log_trial(one) for one in records[1:]])
-            _, whole = _timed(lambda: tracker.close(600))
+            clock = time.process_time
+            _, path = _timed(clock, lambda: [tracker.log_trial(one) for one in records[1:]])
+            _, whole = _timed(clock, lambda: tracker.close(600))
             return {
                 "runs_per_second": (trials - 1) / (path + whole),
                 "on_path_ms": 1e3 * path / (trials - 1),
@@ -229,23 +237,34 @@ def postgresql() -> Iterator[str | None]:
         yield url
 
 
-def measure(sizes: dict[int, int], *, shared: int) -> dict[str, Any]:
-    """Return all figures."""
-    found: dict[str, Any] = {"tracking": tracking(), "simulated": [], "several": []}
-    for workers, trials in sizes.items():
-        for most in (1, None):
-            # One at a time needs fewer trials to show its rate.
-            count = trials if most is None else min(trials, 600)
-            found["simulated"].append(one_coordinator(workers, count, most=most, storage=None))
+def simulated() -> list[dict[str, Any]]:
+    """Return the figures of all simulations."""
+    found = []
+    for workers, trials in SIZES.items():
+        # One after the other shows its rate with few workers too.
+        for manner in get_args(Manner)[workers > ALONE :]:
+            found.append(one_coordinator(workers, trials, manner=manner, storage=None))
     with postgresql() as url:
         if url is not None:
-            count = min(sizes.get(100, 300), 400)
-            found["simulated"].append(one_coordinator(100, count, most=None, storage=url))
+            found.append(one_coordinator(ALONE, SIZES[ALONE] // 2, manner="all", storage=url))
+    return found
+
+
+def shared() -> list[dict[str, Any]]:
+    """Return the figures of several coordinators; none without a server."""
+    found = []
     for coordinators, at_once in ((1, 8), (COORDINATORS, 1), (COORDINATORS, 8)):
         with postgresql() as url:
             if url is not None:
-                found["several"].append(several(url, coordinators, at_once=at_once, trials=shared))
+                found.append(several(url, coordinators, at_once=at_once))
     return found
+
+
+PARTS: dict[str, Callable[[], Any]] = {
+    "tracking": tracking,
+    "simulated": simulated,
+    "several": shared,
+}
 
 
 def section(found: dict[str, Any]) -> dict[str, Any]:
@@ -254,14 +273,14 @@ def section(found: dict[str, Any]) -> dict[str, Any]:
         [
             one["workers"],
             one["storage"],
-            "one" if one["at_once"] else f"all, {one['told_together']:.1f} in the mean",
+            f"{one['manner']}, {one['told_together']:.1f} in the mean",
             one["ask_ms"],
             one["tell_ms"],
             round(one["per_hour"]),
             f"{one['of_workers']:.0%}",
             round(one["most_per_hour"]),
         ]
-        for one in found["simulated"]
+        for one in found.get("simulated", ())
     ]
     columns = [
         "workers",
@@ -279,7 +298,7 @@ def section(found: dict[str, Any]) -> dict[str, Any]:
             one["trials_per_second"],
             one["in_vain"],
         ]
-        for one in found["several"]
+        for one in found.get("several", ())
     ]
     rate = found["tracking"]
     return {
@@ -289,11 +308,12 @@ def section(found: dict[str, Any]) -> dict[str, Any]:
             f"Fake workers need {MEDIAN:.0f} s for a trial in the median (log-normal, deviation "
             f"{SPREAD} of the logarithm). Study, sampler, scoring of {ROWS:,} rows and storage "
             "are those of a search; hours pass in virtual time, and the coordinator's own work is "
-            "added as measured, on one core beside other programs. A coordinator that is busy "
+            "added as measured: processor time with the journal, wall time beside other programs "
+            "with PostgreSQL. A coordinator that is busy "
             "finds several ended trials when it looks again: it tells and asks them together.",
             f"MLflow in SQLite takes {rate['runs_per_second']:.0f} runs a second "
-            f"({3600 * rate['runs_per_second']:,.0f} an hour), in a thread: a trial costs the "
-            f"coordinator {rate['on_path_ms']:.2f} ms.",
+            f"({3600 * rate['runs_per_second']:,.0f} an hour) on a core, in a thread: a trial "
+            f"costs the coordinator {rate['on_path_ms']:.2f} ms.",
         ],
         "tables": [
             {"caption": "One coordinator", "columns": columns, "rows": rows},
@@ -318,15 +338,19 @@ def main(words: Sequence[str] | None = None) -> None:
     """Measure, and print or write the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--report", action="store_true", help="write reports/reliability")
-    parser.add_argument("--short", action="store_true", help="a tenth of the trials")
+    parser.add_argument("--part", choices=PARTS, help="measure this part, and keep the others")
     options = parser.parse_args(words)
-    part = 10 if options.short else 1
-    sizes = {workers: max(2 * workers, trials // part) for workers, trials in SIZES.items()}
-    found = section(measure(sizes, shared=SHARED // part))
-    if options.report:
-        reliability.write("coordinator", found)
+    file = reliability.FOLDER / "coordinator.json"
+    found: dict[str, Any] = {}
+    if options.part and file.is_file():
+        found = json.loads(file.read_text(encoding="utf-8"))["figures"]
+    for name, measure in PARTS.items():
+        if options.part in (None, name):
+            found[name] = measure()
+    if not options.report:
+        print(json.dumps(found, indent=1))
     else:
-        print(reliability.page([found]))
+        reliability.write("coordinator", section(found))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 import autoloss
 from autoloss.cli.app import app
-from autoloss.core.errors import InputError
-from autoloss.experiment import agreeing, running
+from autoloss.core.errors import InputError, StudyNotFoundError
+from autoloss.experiment import agreeing, joining, running
 from autoloss.experiment.session import SearchSession
 from autoloss.report import summary_json
 from autoloss.search import Study
@@ -184,6 +184,24 @@ def test_a_process_that_waits_reads_the_verdict_of_the_other(
     assert reached == 1
     again = autoloss.resume("s", out=tmp_path)
     assert summary_json(found.summary) == summary_json(again.summary)
+
+
+def test_a_process_waits_for_the_start_of_its_study(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        if not waited:
+            begin(tmp_path / "a", monkeypatch, url)
+        waited.append(seconds)
+
+    with monkeypatch.context() as context:
+        context.setattr(joining.time, "sleep", sleep)
+        with pytest.raises(StudyNotFoundError):
+            autoloss.join("s", storage=url, out=tmp_path / "b")
+        assert autoloss.join("s", storage=url, out=tmp_path / "b", wait=60).trained == TRIALS
+    assert waited == [joining.POLL_SECONDS]
 
 
 def test_a_loop_of_its_own_is_not_joined(tmp_path: Path, url: str) -> None:

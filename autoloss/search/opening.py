@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from autoloss.core.admitted import is_named, note_named
-from autoloss.core.errors import InputError
+from autoloss.core.errors import InputError, StudyNotFoundError
 from autoloss.core.files import check_inside
 from autoloss.core.own_code import Origin
 from autoloss.core.secrets import redacted
@@ -297,7 +297,15 @@ def checked_counts(class_counts: Sequence[float] | torch.Tensor) -> Counts:
 def _from_database(name: str, *, folder: Path, url: str) -> tuple[StudyConfig, Ledger]:
     """Open a study that began on another machine, and write its settings here."""
     ledger = Ledger.open(name, folder=folder, url=url)
-    config = StudyConfig.from_dict(ledger.attributes().get(_CONFIG_KEY, {}))
+    written = ledger.attributes().get(_CONFIG_KEY)
+    if written is None:
+        # Its first process is about to write them, or it is a study of another program.
+        ledger.close()
+        raise StudyNotFoundError(
+            f"A study must have its settings to be opened, but got name={name!r}, which has none "
+            f"in {redacted(url)}."
+        )
+    config = StudyConfig.from_dict(written)
     # The machine that began it may reach the database by another address.
     kept = redacted(url)
     config = replace(config, storage=kept, needs_url=kept != url)
