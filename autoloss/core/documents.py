@@ -7,8 +7,8 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-_DEEPEST = 100
-"""Levels of a document that the package's own writers never reach."""
+_DEEPEST, _MOST_DOTS = 100, 2_000
+"""Levels of a document, and dots of a line, that the package's own writers never reach."""
 
 
 def parsed_json(text: str | bytes) -> Any:
@@ -26,6 +26,9 @@ def parsed_toml(text: str) -> dict[str, Any]:
     Raises:
         ValueError: It is no TOML, is nested too deeply, or has a number of thousands of digits.
     """
+    # Its parser takes memory by the square of the parts of a key.
+    if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):
+        raise ValueError("it is nested too deeply")
     found: dict[str, Any] = _parsed(tomllib.loads, text)
     check_depth(found)
     return found

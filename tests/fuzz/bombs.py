@@ -83,7 +83,7 @@ def _packed(file: str, array: str) -> Callable[[Seeds], Seeds]:
     def change(seeds: Seeds) -> Seeds:
         members = _members(seeds[file])
         del members[f"{array}.npy"]
-        stream, size = _deflated(_npy_head((10**6, 1_000)))
+        stream, size = _deflated(_npy_head((500_000, 1_000)))
         return {**seeds, file: _zipped(members, f"{array}.npy", stream, size)}
 
     return change
@@ -213,7 +213,7 @@ def _claiming_picture(seeds: Seeds) -> Seeds:
 def _large_pictures(seeds: Seeds) -> Seeds:
     """Return pictures that are allowed alone, and would fill the memory together."""
     bomb = _picture(6_000, 6_000, is_whole=True)
-    return {**seeds, **{f"pictures/bee/z{i}.png": bomb for i in range(8)}}
+    return {**seeds, **{f"pictures/bee/z{i}.png": bomb for i in range(3)}}
 
 
 def _weights(size: int) -> Callable[[Seeds], Seeds]:

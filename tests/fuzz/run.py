@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
+import pkgutil
 import random
 import select
 import shutil
@@ -250,8 +252,26 @@ def _peak() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
 
 
+def _load() -> None:
+    """Import all that the readers import, once for all child processes."""
+    for name in ("data", "diagnosis", "experiment", "inference", "search"):
+        package = importlib.import_module(f"autoloss.{name}")
+        for one in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(one.name)
+    for name in (
+        "openpyxl",
+        "pyarrow.feather",
+        "pyarrow.parquet",
+        "PIL.Image",
+        "sklearn.datasets",
+    ):
+        importlib.import_module(name)
+    importlib.import_module("PIL.Image").init()
+
+
 def main(words: list[str]) -> None:
     """Run ``COUNT SEED FILE NAME...``, print what failed, and write the outcomes as JSON."""
+    _load()
     count, seed, file, names = int(words[0]), int(words[1]), Path(words[2]), words[3:]
     every: dict[str, Any] = {}
     for name in names or [*READERS, *BOMBS]:
