@@ -66,7 +66,10 @@ def read_finished(name_or_folder: str | Path, *, out: Path) -> tuple[Path, Summa
         text = (folder / SUMMARY).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{folder / SUMMARY} must be readable, but got {error}.") from error
-    return folder, summary_from_json(text)
+    try:
+        return folder, summary_from_json(text)
+    except InputError as error:
+        raise InputError(f"{folder / SUMMARY}: {error}") from error
 
 
 def earlier_looks(out: Path, sha256: str, own: str) -> tuple[str, ...]:

@@ -286,6 +286,10 @@ def _study() -> Seeds:
     return {name: content for name, content in files.items() if name.endswith(kept)}
 
 
+def _summary() -> Seeds:
+    return {"out/study/summary.json": _study()["out/study/summary.json"]}
+
+
 def _resume(out: Path) -> object:
     from autoloss.search.folders import list_studies, read_finished
     from autoloss.search.study import Study
@@ -305,6 +309,16 @@ def _resume(out: Path) -> object:
 
     for error in sorted(errors, key=lambda one: isinstance(one, InputError)):
         raise error
+    return None
+
+
+def _report(out: Path) -> object:
+    import tempfile
+
+    from autoloss.cli.commands.report import report
+
+    with tempfile.TemporaryDirectory() as place:
+        report("study", to=Path(place) / "report", out=out)
     return None
 
 
@@ -352,4 +366,5 @@ READERS = {
     "loss.json": Reader(_losses("json"), _loss, mutate.JSON, "loss.json"),
     "model": Reader(_model, _predict, mutate.JSON, "model"),
     "study": Reader(_study, _resume, mutate.JSON, "out"),
+    "report": Reader(_summary, _report, mutate.JSON, "out"),
 }

@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.faults,
     pytest.mark.skipif(sys.platform != "linux", reason="bounds of memory need Linux"),
 ]
-OFTEN, FEW = 200, 8
+OFTEN, FEW = 200, 5
 
 
 @pytest.fixture(scope="module")

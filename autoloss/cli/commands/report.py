@@ -16,6 +16,10 @@ EXAMPLES = (
 )
 
 
+_ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""The exceptions of values that do not fit together."""
+
+
 def report(
     study: Annotated[
         str | None, typer.Argument(metavar="STUDY", help="A study's name or its folder.")
@@ -42,7 +46,17 @@ def report(
 
     from autoloss.report import write_report
     from autoloss.search.folders import read_finished
+    from autoloss.search.naming import SUMMARY
 
     folder, summary = read_finished(study, out=out)
-    for path in write_report(summary, to or folder):
+    try:
+        written = write_report(summary, to or folder)
+    except InputError:
+        raise
+    except _ODD as error:
+        raise InputError(
+            f"{folder / SUMMARY} must have values that fit together, as autoloss wrote them, but "
+            f"gave {type(error).__name__}: {error!s:.80}."
+        ) from error
+    for path in written:
         print(path)
