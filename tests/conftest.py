@@ -117,3 +117,15 @@ def _written(text: str, folder: Path) -> Path:
 def repository() -> Path:
     """The root of the repository."""
     return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an MLflow database with its tables, which take seconds to create."""
+    from autoloss.tracking.experiment import connect
+
+    path = tmp_path_factory.mktemp("template") / "mlflow.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path.parent)
+        connect(f"sqlite:///{path.as_posix()}").search_experiments()
+    return path

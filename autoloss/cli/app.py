@@ -29,7 +29,7 @@ from autoloss.cli.commands import (
     spaces,
     ui,
 )
-from autoloss.cli.failures import INTERRUPTED, guarded
+from autoloss.cli.failures import code_of, guarded
 from autoloss.cli.terminal import is_plain, make_showable
 from autoloss.cli.verbosity import Verbosity, say, set_verbosity
 from autoloss.core.clock import counting_from
@@ -67,7 +67,7 @@ class Program(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
             say("interrupted.")
-            raise typer.Exit(INTERRUPTED) from stop
+            raise typer.Exit(code_of(stop)) from stop
 
 
 app = typer.Typer(
@@ -75,7 +75,7 @@ app = typer.Typer(
     no_args_is_help=True,
     epilog="Exit codes: 0 done, whatever the verdict; 1 a failure of autoloss, with the path "
     "of a log; 2 a mistake in the data or the options; 3 another verdict than --fail-unless asks "
-    "for; 130 interrupted.",
+    "for; 130 interrupted; 143 ended by the system.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -13,10 +13,10 @@ from importlib.metadata import version
 import typer
 
 from autoloss.cli.verbosity import say
-from autoloss.core.errors import AutolossError, InputError, SpaceError
+from autoloss.core.errors import AutolossError, InputError, SpaceError, Terminated
 from autoloss.core.secrets import without_secrets
 
-DONE, FAILED, MISUSED, NOT_BETTER, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, FAILED, MISUSED, NOT_BETTER, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 
 # The base class of all mistakes in options; typer exports only its subclasses.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -38,9 +38,15 @@ def guarded(run: Callable[[], object]) -> int:
         return MISUSED
     except Exception as error:
         kind = "stopped" if isinstance(error, AutolossError) else "internal error"
-        say(f"{kind}: {_first_line(error)} (the full record: {_write_log(error)})")
+        say(f"{kind}: {_first_line(error)} ({_write_log(error)})")
         return error.exit_code if isinstance(error, AutolossError) else FAILED
     return code if isinstance(code, int) else DONE
+
+
+def code_of(stop: BaseException) -> int:
+    """Return the exit code of an interrupt: of Ctrl-C, or of a signal of the system."""
+    is_of_system = isinstance(stop, Terminated) or isinstance(stop.__cause__, Terminated)
+    return TERMINATED if is_of_system else INTERRUPTED
 
 
 def _tell_input(error: InputError) -> None:
@@ -66,14 +72,17 @@ def _first_line(error: Exception) -> str:
 
 
 def _write_log(error: Exception) -> str:
-    """Write a log with the traceback for a bug report, without secrets; return its path."""
+    """Write a log with the traceback for a bug report, without secrets; return where it is."""
     record = [
         f"autoloss {version('autoloss')}",
         f"Python {platform.python_version()}, {platform.platform()}",
         f"command: {' '.join(sys.argv)}",
         "".join(traceback.format_exception(error)),
     ]
-    handle, path = tempfile.mkstemp(prefix="autoloss-", suffix=".log")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(without_secrets("\n".join(record)))
-    return path
+    try:
+        handle, path = tempfile.mkstemp(prefix="autoloss-", suffix=".log")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(without_secrets("\n".join(record)))
+    except OSError as unwritable:
+        return f"no record was written: {unwritable.strerror or unwritable}"
+    return f"the full record: {path}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from autoloss.cli.failures import FAILED, INTERRUPTED, NOT_BETTER
+from autoloss.cli.failures import FAILED, NOT_BETTER, code_of
 from autoloss.cli.options import OUT, Demand
 from autoloss.cli.plan import plan_json, show_columns, show_lines
 from autoloss.cli.progress_bar import waited
@@ -56,10 +56,10 @@ def run(
         # Nobody answers a signal of the system.
         if isinstance(stop.__cause__, Terminated) or not _wants_verdict():
             _say_kept(study, out=out, storage=storage)
-            raise typer.Exit(INTERRUPTED) from stop
+            raise typer.Exit(code_of(stop)) from stop
     except KeyboardInterrupt as stop:
         say("interrupted before the first training.")
-        raise typer.Exit(INTERRUPTED) from stop
+        raise typer.Exit(code_of(stop)) from stop
     return run(lambda progress: judge(study, progress), judge=judge, out=out, storage=storage)
 
 
@@ -77,7 +77,7 @@ def interruptible() -> Iterator[None]:
             f"interrupted; {stop.study} is kept, and the trials of this process are free for "
             f"others. To take part again: autoloss join {stop.study}"
         )
-        raise typer.Exit(INTERRUPTED) from stop
+        raise typer.Exit(code_of(stop)) from stop
 
 
 def _wants_verdict() -> bool:

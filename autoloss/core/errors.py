@@ -18,6 +18,10 @@ class InputError(AutolossError, ValueError):
     exit_code = 2
 
 
+class UnwritableError(InputError):
+    """A file cannot be written: the disk is full or read-only, or a quota is used up."""
+
+
 class UnusableCellsWarning(UserWarning):
     """Rows to predict have cells that the model cannot use and treats as missing."""
 

@@ -1,15 +1,20 @@
-"""Writes files whole or not at all, and keeps to the folder that holds them."""
+"""Writes files whole or not at all, names what cannot be written, and keeps to a folder."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from autoloss.core.errors import InputError
+from autoloss.core.errors import InputError, UnwritableError
+
+YOUNG_SECONDS = 60.0
+"""The age below which a temporary file may belong to a program that lives."""
 
 
 @contextlib.contextmanager
@@ -27,11 +32,62 @@ def replacing(file: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `folder`, whose files stand in `folder` at the end.
+
+    A new folder appears whole or not at all. In an existing one each file is replaced, whole; an
+    error before the end changes nothing.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
+    try:
+        yield part
+        # mkdtemp lets only the owner open the folder.
+        part.chmod(0o755)
+        if folder.exists():
+            for file in sorted(part.iterdir()):
+                file.replace(folder / file.name)
+        else:
+            part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what killed programs have left of files and folders that they were to replace."""
+    for part in folder.rglob(".*.part"):
+        # A younger one may belong to a program that lives; no clock that was set back matters.
+        with contextlib.suppress(OSError):
+            if abs(time.time() - part.stat().st_mtime) > YOUNG_SECONDS:
+                shutil.rmtree(part) if part.is_dir() else part.unlink()
+
+
 def write_whole(file: Path, text: str) -> None:
     """Write text in UTF-8, whole or not at all."""
     with replacing(file) as part:
         # Broken file names contain half a surrogate pair, which has no UTF-8.
         part.write_bytes(text.encode("utf-8", "replace"))
+
+
+@contextlib.contextmanager
+def writable(folder: Path, subject: str = "The folder of a study") -> Iterator[None]:
+    """Turn the error of a system that cannot write, such as of a full disk, into one line.
+
+    Args:
+        folder: The folder in which the context writes.
+        subject: The name of the folder in the line.
+
+    Raises:
+        UnwritableError: A file could not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UnwritableError(
+            f"{subject} must be writable, but got folder={str(folder)!r}: "
+            f"{error.strerror or error}."
+        ) from error
 
 
 def check_inside(folder: Path) -> None:

@@ -11,13 +11,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autoloss.core.files import YOUNG_SECONDS
+
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 _PREFIX = "autoloss-"
 _OWNER = "owner.lock"
-# A younger folder may belong to a program that has not locked it yet.
-_YOUNG_SECONDS = 60.0
 
 
 class Scratch:
@@ -77,7 +77,7 @@ def _is_left(folder: Path) -> bool:
     try:
         found = folder.lstat()
         is_own = not hasattr(os, "getuid") or found.st_uid == os.getuid()
-        is_old = time.time() - found.st_mtime > _YOUNG_SECONDS
+        is_old = time.time() - found.st_mtime > YOUNG_SECONDS
         if folder.is_symlink() or not (is_own and is_old and (folder / _OWNER).is_file()):
             return False
         with _lock_of(folder).acquire(timeout=0):

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from autoloss.core.errors import InputError
+from autoloss.core.files import writable, write_whole
+from autoloss.core.interrupts import finishing
 from autoloss.core.task import TaskKind
 from autoloss.experiment.ahead import Ahead
 from autoloss.experiment.boosting import Boosted
@@ -98,8 +100,9 @@ def conclude(session: SearchSession, boosting: Ahead[Boosted | None]) -> SearchR
     result = replace(result, summary=summary, model=refitted.model)
     if len(shipping.numbers) == 1:
         models[shipping.numbers[0]] = refitted.model
-    for number, model in models.items():
-        model.save(finalist_folder(study.folder, number))
+    with writable(study.folder):
+        for number, model in models.items():
+            model.save(finalist_folder(study.folder, number))
     return replace(result, unwritten=_write(result, session))
 
 
@@ -222,10 +225,11 @@ def _write(result: SearchResult, session: SearchSession) -> str:
 
 def write_result(result: SearchResult, folder: Path) -> None:
     """Write report, loss and model into a study's folder."""
-    if result.model is not None:
-        result.model.save(folder / MODEL)
-    _write_loss(result, folder / LOSS)
-    write_report(result.summary, folder)
+    with finishing(), writable(folder):
+        if result.model is not None:
+            result.model.save(folder / MODEL)
+        _write_loss(result, folder / LOSS)
+        write_report(result.summary, folder)
 
 
 def show_result(
@@ -286,4 +290,4 @@ def _write_loss(result: SearchResult, path: Path) -> None:
         # The user's own loss may need more than torch; its code is in the user's file.
         path.unlink(missing_ok=True)
     else:
-        path.write_text(code, encoding="utf-8", newline="\n")
+        write_whole(path, code)

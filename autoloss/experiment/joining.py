@@ -10,11 +10,12 @@ from autoloss.core.clock import Clock
 from autoloss.core.errors import InputError, StudyNotFoundError
 from autoloss.core.option import path_of
 from autoloss.executors import ProcessCrew
+from autoloss.experiment.closing import left_closed
 from autoloss.experiment.own_network import recall_network
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
 from autoloss.experiment.resuming import open_again, search_again
-from autoloss.experiment.running import left_closed, take_part
+from autoloss.experiment.running import take_part
 from autoloss.experiment.session import POLL_SECONDS
 from autoloss.records import TrialRecord
 from autoloss.report.words import count_text

@@ -18,12 +18,12 @@ from autoloss.experiment.dividing import divisions_of
 from autoloss.experiment.familiar import with_familiar
 from autoloss.experiment.held_out import HeldOut, HeldOutFinalists, HeldOutRows
 from autoloss.experiment.label_decision import with_label_decision
-from autoloss.experiment.session import SearchSession, epochs_of
+from autoloss.experiment.session import SearchSession
 from autoloss.inference.classifier import Classifier
 from autoloss.losses import ClassFacts
 from autoloss.metrics import Scores
 from autoloss.readout import Items
-from autoloss.records import Coverage, Finalist
+from autoloss.records import Coverage, Finalist, TrialRecord
 from autoloss.search import Scorer, Study, StudySnapshot, Trial
 from autoloss.training.divisions import Divisions, Trained, joined_costs
 from autoloss.verdict.baseline import default_cross_entropy, is_plain_cross_entropy
@@ -127,7 +127,7 @@ def replicate(
         divisions,
         trials,
         seeds=fresh_seeds(study.seed, len(folds)),
-        epochs={n: epoch for n in numbers if (epoch := epochs_of(records[n])) is not None},
+        epochs={n: epoch for n in numbers if (epoch := _epochs_of(records[n])) is not None},
         at_once=True,
     )
     by_number = dict(zip(numbers, trained, strict=True))
@@ -331,3 +331,8 @@ def _held_out_rows(facts: ClassFacts, folds: Sequence[Fold]) -> HeldOutRows:
 def _joined(parts: Sequence[Tensor]) -> NDArray[Any]:
     found: NDArray[Any] = torch.cat([part.cpu() for part in parts]).numpy()
     return found
+
+
+def _epochs_of(record: TrialRecord) -> int | None:
+    """Return the epoch after which a trial was cut off, or None if it was not."""
+    return record.curve[-1].epoch if record.state == "stopped" else None

@@ -12,6 +12,7 @@ from autoloss.core.option import path_of
 from autoloss.core.own_code import CODE, Origin, admit, digest_of, named_by
 from autoloss.data import StudyData
 from autoloss.executors import Crew, crew_of
+from autoloss.experiment.closing import left_closed
 from autoloss.experiment.conclusion import tell_written
 from autoloss.experiment.hiring import staffed
 from autoloss.experiment.knowledge import TEACHER
@@ -19,7 +20,7 @@ from autoloss.experiment.open_search import OpenSearch
 from autoloss.experiment.own_network import check_again, fingerprint_with, recall_network
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
-from autoloss.experiment.running import finished, left_closed, make_tracker, run
+from autoloss.experiment.running import finished, make_tracker, run
 from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.teachers.opening import open_teacher
 from autoloss.experiment.teachers.teacher import Teacher

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 
-from autoloss.core.errors import InputError, SearchInterrupted
+from autoloss.core.errors import InputError
 from autoloss.core.settings import ProtocolConfig
 from autoloss.data import Fold, StudyData
 from autoloss.experiment.agreeing import one_verdict, read_verdict
+from autoloss.experiment.closing import closing
 from autoloss.experiment.conclusion import conclude
 from autoloss.experiment.dividing import divisions_of
 from autoloss.experiment.fewer_rows import rows_text
@@ -40,8 +39,6 @@ from autoloss.verdict.confirm import detectable_difference
 from autoloss.verdict.corrected import detectable_nested
 
 EXPERIMENT = "autoloss"
-CLOSING_SECONDS = 5.0
-"""Seconds that an interrupted search waits for MLflow; `resume` writes the missing runs."""
 
 
 def run(opened: OpenSearch, *, judge_now: bool = False) -> SearchResult:
@@ -180,50 +177,6 @@ def make_session(opened: OpenSearch) -> SearchSession:
     if opened.teacher is not None and opened.teacher.note:
         session.note(opened.teacher.note)
     return session
-
-
-@contextmanager
-def closing(study: Study, tracker: Tracking) -> Iterator[None]:
-    """Return unfinished trials and write finished ones, also after an interruption.
-
-    Raises:
-        SearchInterrupted: The user interrupted the search, or its end.
-    """
-    try:
-        try:
-            yield
-        finally:
-            study.close()
-            tracker.close(CLOSING_SECONDS)
-    except KeyboardInterrupt as stop:
-        raise SearchInterrupted(study.name) from stop
-
-
-@contextmanager
-def withdrawn_if_refused(study: Study) -> Iterator[None]:
-    """Remove a new study that was refused before its first trial, so that its name stays free.
-
-    A study in a database stays: other programs may have opened it.
-    """
-    try:
-        yield
-    except InputError:
-        if not study.trials and study.config.storage is None:
-            shutil.rmtree(study.folder, ignore_errors=True)
-        raise
-
-
-@contextmanager
-def left_closed(study: Study, tracker: Tracking | None = None) -> Iterator[None]:
-    """Close a study that cannot go on, and show its end in MLflow."""
-    shown = tracker or NullTracker()
-    try:
-        yield
-    except BaseException:
-        with closing(study, shown):
-            shown.start({})
-            shown.sync(study.trials)
-        raise
 
 
 def finished(

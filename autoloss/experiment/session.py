@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from autoloss.core.clock import Clock
+from autoloss.core.interrupts import finishing
 from autoloss.data import Fold
 from autoloss.executors import Executor, ProcessExecutor, Work, executor_of
 from autoloss.experiment.ahead import Ahead, load_ahead
@@ -17,7 +18,7 @@ from autoloss.experiment.open_search import OpenSearch
 from autoloss.experiment.standing import Standing, TrialTally, still_ours
 from autoloss.experiment.stranger_trials import StrangerTrials
 from autoloss.experiment.timetable import Timetable
-from autoloss.records import TrainingReport, TrialRecord
+from autoloss.records import TrainingReport
 from autoloss.report.words import count_text
 from autoloss.search import Study, Trial
 from autoloss.search.telling import Measure
@@ -324,8 +325,9 @@ class SearchSession:
             f"Cut off: {count_text(len(cut), 'trial')} at {at} of {self.timetable.plan.epochs}."
         )
 
+    @finishing()
     def tell(self, trained: Sequence[TrainedTrial]) -> None:
-        """Tell the study the results of trials."""
+        """Tell the study the results of trials; an interrupt waits, so that it keeps them."""
         started = time.monotonic()
         held = still_ours(self.study, [one.trial for one in trained], self.opened.progress)
         trained = [one for one in trained if one.trial.number in held]
@@ -356,8 +358,7 @@ class SearchSession:
         self.tally.add(records)
         for record in records:
             self.opened.tracker.log_trial(record)
-        reports = [one.report for one in trained]
-        self.timetable.told(reports, time.monotonic() - started)
+        self.timetable.told([one.report for one in trained], time.monotonic() - started)
 
     @property
     def needs_weights(self) -> bool:
@@ -390,8 +391,3 @@ class SearchSession:
 
 Strategy = Callable[[SearchSession], None]
 """A way to ask, train and tell the trials of a search."""
-
-
-def epochs_of(record: TrialRecord) -> int | None:
-    """Return the epoch after which a trial was cut off, or None if it was not."""
-    return record.curve[-1].epoch if record.state == "stopped" else None

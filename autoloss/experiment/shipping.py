@@ -13,6 +13,7 @@ from autoloss.core.devices import find_device
 from autoloss.core.errors import InputError, TrainingError
 from autoloss.core.user import user_name
 from autoloss.data import Source
+from autoloss.experiment.closing import closing
 from autoloss.experiment.conclusion import MODEL, finalist_folder, show_result, write_result
 from autoloss.experiment.open_search import OpenSearch
 from autoloss.experiment.own_network import recall_network
@@ -20,7 +21,7 @@ from autoloss.experiment.progress import Progress
 from autoloss.experiment.replication import replicate
 from autoloss.experiment.request import Request
 from autoloss.experiment.resuming import read_again
-from autoloss.experiment.running import closing, make_session, make_tracker
+from autoloss.experiment.running import make_session, make_tracker
 from autoloss.experiment.teachers.opening import GivenTeacher
 from autoloss.experiment.watching import Watcher, as_progress, watched
 from autoloss.inference.classifier import Classifier

@@ -10,7 +10,7 @@ from typing import get_args
 import torch
 
 from autoloss.core.clock import Clock
-from autoloss.core.errors import InputError
+from autoloss.core.errors import InputError, StudyExistsError
 from autoloss.core.option import path_of
 from autoloss.core.task import Task
 from autoloss.data import StudyData
@@ -18,6 +18,7 @@ from autoloss.data.messages import unknown_name
 from autoloss.data.rare import sampling_rates
 from autoloss.data.tensors.given import is_given, is_place
 from autoloss.executors import Crew, Staffing, check_workers, crew_of
+from autoloss.experiment.closing import withdrawn_if_refused
 from autoloss.experiment.hiring import staffed
 from autoloss.experiment.knowledge import ClassKnowledge
 from autoloss.experiment.label_decision import check_label_decision
@@ -26,7 +27,7 @@ from autoloss.experiment.own_metrics import check_metrics
 from autoloss.experiment.own_network import CheckedNetwork, checked_network, fingerprint_with
 from autoloss.experiment.progress import Progress, Silent
 from autoloss.experiment.request import Request, Ship
-from autoloss.experiment.running import make_tracker, run, withdrawn_if_refused
+from autoloss.experiment.running import make_tracker, run
 from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.losses.own import take_in
@@ -35,8 +36,8 @@ from autoloss.metrics.given import is_own_place
 from autoloss.models.custom.own import AUTO
 from autoloss.models.make import NO_NETWORK
 from autoloss.search import SearchResult, Space, Study, free_name, load_space, load_usual
-from autoloss.search.journal import exists_error
-from autoloss.search.naming import CONFIG, JOURNAL, check_name
+from autoloss.search.naming import check_name
+from autoloss.search.opening import check_free
 from autoloss.search.shipped_spaces import DEFAULT
 from autoloss.tracking import check_register
 from autoloss.tracking.uri_check import resolve
@@ -173,9 +174,7 @@ def check_start(request: Request) -> None:
     """
     name = request.name
     if name is not None:
-        folder = Path(request.out) / check_name(name)
-        if any((folder / file).exists() for file in (CONFIG, JOURNAL)):
-            raise exists_error(name, where=str(folder))
+        check_free(Path(request.out) / check_name(name), name)
     is_own = request.model != AUTO or request.has_own_features
     check_register(request.register, track=request.track, is_own=is_own)
     if request.track != "off":
@@ -183,12 +182,29 @@ def check_start(request: Request) -> None:
 
 
 def _new_study(begun: Start) -> Study:
-    """Return the study of a search, which keeps the request."""
+    """Return the study of a search, which keeps the request.
+
+    Raises:
+        StudyExistsError: A study has the name that the request asks for.
+    """
+    out, refused = Path(begun.request.out), set[str]()
+    while True:
+        name = begun.request.name or free_name(path_of(begun.request.data), out, refused)
+        try:
+            return _study(begun, name)
+        except StudyExistsError:
+            # Another search of the same data took the name at the same moment.
+            if begun.request.name is not None:
+                raise
+            refused.add(name)
+
+
+def _study(begun: Start, name: str) -> Study:
     request, data, space = begun.request, begun.data, begun.space
     written = replace(request, metric=begun.metric)
     negatives, counts, out = space.protocol.negatives, data.class_counts, Path(request.out)
     return Study(
-        request.name or free_name(path_of(request.data), out),
+        name,
         counts,
         trials=request.trials,
         space=space,

@@ -9,7 +9,6 @@ from types import FunctionType
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from autoloss.core.files import replacing
@@ -23,6 +22,7 @@ from autoloss.export.model_parts import decision_of, table_networks
 from autoloss.export.readout_code import ReadoutCode
 from autoloss.export.tag_code import tagger_source, tagger_tensors
 from autoloss.inference.classifier import Classifier
+from autoloss.inference.saving import save_tensors
 from autoloss.inference.scoring import CHUNK_ROWS
 from autoloss.losses import ClassFacts, get
 from autoloss.models import TableNetwork
@@ -95,7 +95,7 @@ def write_code(classifier: Classifier, file: Path) -> tuple[Path, ...]:
         loaded = _tensors(classifier, networks)
     with replacing(file) as part, replacing(tensors) as weights:
         part.write_text(source, encoding="utf-8", newline="\n")
-        save_file(loaded, weights)
+        save_tensors(loaded, weights)
     return file, tensors
 
 

@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from autoloss.core.files import replacing_folder
 from autoloss.core.settings import NetworkConfig
 from autoloss.core.task import Task
 from autoloss.data.input_kinds import encoding_state, kind_of_encoding
@@ -56,7 +58,7 @@ def write_model(
     strangers: StrangerRule | None,
     knowledge: Mapping[str, Tensor],
 ) -> Path:
-    """Write the files of a model; return the folder.
+    """Write the files of a model, all of them or none; return the folder.
 
     Args:
         folder: The folder; it is made if it does not exist.
@@ -70,7 +72,6 @@ def write_model(
         knowledge: The costs, weights and similarity of the classes that were given, and the
             thresholds of labels, by name.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     encodings = encodings_of(members)
     places = {id(encoding): place for place, encoding in enumerate(encodings)}
     tensors: dict[str, Tensor] = {}
@@ -86,8 +87,6 @@ def write_model(
     rule = {} if strangers is None else {"strangers": strangers.to_dict()}
     if strangers is not None:
         tensors |= {f"{FAMILIAR}{name}": one for name, one in strangers.familiar.items()}
-    # Copied, because a file must not hold two views of the same buffer.
-    save_file({name: one.clone() for name, one in tensors.items()}, folder / WEIGHTS)
     version = OWN_VERSION if isinstance(network, StoredNetwork) else FORMAT_VERSION
     if temperature != 1.0 or len({member.weight for member in members}) > 1:
         version = MEAN_VERSION
@@ -109,9 +108,24 @@ def write_model(
         **({"labels_each": labels_each} if labels_each else {}),
         **rule,
     }
-    _write_json(folder / CONFIG, config)
-    _write_json(folder / EXAMPLE, kind_of_encoding(encodings[0]).example(encodings))
+    with replacing_folder(folder) as part:
+        # Copied, because a file must not hold two views of the same buffer.
+        save_tensors({name: one.clone() for name, one in tensors.items()}, part / WEIGHTS)
+        _write_json(part / CONFIG, config)
+        _write_json(part / EXAMPLE, kind_of_encoding(encodings[0]).example(encodings))
     return folder
+
+
+def save_tensors(tensors: dict[str, Tensor], file: Path) -> None:
+    """Write tensors to a safetensors file.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    try:
+        save_file(tensors, file)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
 
 
 def _write_json(file: Path, value: Any) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autoloss.core.errors import InputError
-from autoloss.core.files import write_whole
+from autoloss.core.files import writable, write_whole
 from autoloss.records import Summary
 from autoloss.report.document import summary_json
 from autoloss.report.html import render_html
@@ -27,7 +26,7 @@ def write_report(summary: Summary, folder: Path | str) -> tuple[Path, ...]:
         The paths, the page first.
 
     Raises:
-        InputError: If the folder cannot be written.
+        UnwritableError: If the folder cannot be written.
     """
     # Rendered before the first file is touched, so that a failure keeps the old report.
     texts = {
@@ -38,13 +37,8 @@ def write_report(summary: Summary, folder: Path | str) -> tuple[Path, ...]:
         "summary.json": summary_json(summary),
     }
     folder = Path(folder)
-    try:
+    with writable(folder, "The report's folder"):
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             write_whole(folder / name, text)
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(
-            f"The report's folder must be writable, but got folder={str(folder)!r}: {reason}."
-        ) from error
     return tuple(folder / name for name in texts)

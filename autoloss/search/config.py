@@ -14,7 +14,7 @@ import torch
 
 from autoloss.core.documents import parsed_json
 from autoloss.core.errors import InputError, StudyNotFoundError
-from autoloss.core.files import write_whole
+from autoloss.core.files import writable, write_whole
 from autoloss.core.own_code import Origin
 from autoloss.core.task import Task
 from autoloss.data.messages import one_line
@@ -163,8 +163,13 @@ class StudyConfig:
         return self.facts.thinned(torch.tensor(self.sampling, dtype=torch.float64))
 
     def write(self, folder: Path) -> None:
-        """Write study.json, whole or not at all."""
-        write_whole(folder / CONFIG, json.dumps(self.to_dict(), indent=2) + "\n")
+        """Write study.json, whole or not at all.
+
+        Raises:
+            UnwritableError: The folder cannot be written.
+        """
+        with writable(folder):
+            write_whole(folder / CONFIG, json.dumps(self.to_dict(), indent=2) + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> StudyConfig:

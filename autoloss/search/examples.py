@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from autoloss.core.arrays import BROKEN, read_arrays
 from autoloss.core.errors import InputError
-from autoloss.core.files import replacing
+from autoloss.core.files import replacing, writable
 from autoloss.data.messages import one_line
 from autoloss.readout import Items
 from autoloss.verdict.select import ExampleLosses
@@ -156,15 +156,10 @@ class ExampleFiles:
             self._shelf.write(f"{FOLDER}/{name}", file.getvalue())
 
     def _put(self, name: str, content: bytes) -> None:
-        try:
+        with writable(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             with replacing(self.folder / name) as part:
                 part.write_bytes(content)
-        except OSError as error:
-            raise InputError(
-                f"The folder of a study must be writable, but got folder={str(self.folder)!r}: "
-                f"{error.strerror or error}."
-            ) from None
 
 
 @contextmanager

@@ -209,6 +209,14 @@ def _ended_in(journal: Path) -> Iterator[int]:
                     yield number
 
 
+def has_trials(journal: Path) -> bool:
+    """Return whether a journal has a trial; a missing journal has none."""
+    if not journal.is_file():
+        return False
+    with journal.open(encoding="utf-8", errors="replace") as lines:
+        return any(line.startswith(_LINES) for line in lines)
+
+
 def _look(path: Path, sha256: str) -> tuple[str, str] | None:
     """Return the time of a study's look at these rows and its name; None if it has not looked."""
     try:

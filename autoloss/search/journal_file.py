@@ -13,11 +13,14 @@ from typing import IO, Any
 from optuna.storages.journal import BaseJournalBackend, JournalFileOpenLock
 
 from autoloss.core.documents import parsed_json
+from autoloss.core.files import writable
 
 # A process holds the lock for a single append. A lock that is held longer is a killed process's.
 LOCK_SECONDS = 10
 # Facts that all trials of a population share.
 _COMMON = {"lease", "widened"}
+# What a journal has in which a text may be.
+_WITH_TEXTS = {dict, list, str}
 
 
 class BrokenJournal(ValueError):
@@ -41,9 +44,17 @@ class JournalFile(BaseJournalBackend):
         path.open("ab").close()
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write entries, and sync them to the disk unless they are written together."""
+        """Write entries, and sync them to the disk unless they are written together.
+
+        Raises:
+            UnwritableError: The disk is full, or the like.
+        """
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with nullcontext() if self._is_alone else self._locked(), self._path.open("a+b") as file:
+        with (
+            writable(self._path.parent),
+            nullcontext() if self._is_alone else self._locked(),
+            self._path.open("a+b") as file,
+        ):
             _drop_torn_line(file)
             file.write(text.encode("utf-8"))
             if not self._is_together:
@@ -79,7 +90,7 @@ class JournalFile(BaseJournalBackend):
             yield
         finally:
             self._is_together = False
-            with self._path.open("ab") as file:
+            with writable(self._path.parent), self._path.open("ab") as file:
                 os.fsync(file.fileno())
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
@@ -109,14 +120,21 @@ class JournalFile(BaseJournalBackend):
 
     def _shared(self, value: Any) -> Any:
         """Return a value in which equal texts, and facts of many trials, share an object."""
-        if isinstance(value, dict):
-            found = {sys.intern(key): self._shared(one) for key, one in value.items()}
+        kind = type(value)
+        if kind is dict:
+            found = {
+                sys.intern(key): self._shared(one) if type(one) in _WITH_TEXTS else one
+                for key, one in value.items()
+            }
             for key in _COMMON & found.keys():
                 found[key] = self._common.setdefault(repr(found[key]), found[key])
             return found
-        if isinstance(value, list):
+        if kind is list:
+            # Most lists are curves.
+            if not any(type(one) in _WITH_TEXTS for one in value):
+                return value
             return [self._shared(one) for one in value]
-        return sys.intern(value) if isinstance(value, str) else value
+        return sys.intern(value) if kind is str else value
 
 
 def _drop_torn_line(file: IO[bytes]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from autoloss.core.errors import InputError
@@ -61,16 +62,17 @@ def _is_safe(name: str) -> bool:
     )
 
 
-def free_name(source: str | None, out: Path) -> str:
+def free_name(source: str | None, out: Path, refused: Collection[str] = ()) -> str:
     """Return a free name for a study, after the data.
 
     Args:
         source: Path of the data or ``sklearn:NAME``; None for a DataFrame.
         out: The folder of all studies.
+        refused: Names that another program took meanwhile.
     """
     stem = safe_name(Path(source.removeprefix("sklearn:")).stem if source else "study")
     taken = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
-    return next(name for name in taken if not (out / name).exists())
+    return next(name for name in taken if name not in refused and not (out / name).exists())
 
 
 def study_names(out: Path) -> list[str]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 
 from autoloss.core.admitted import is_named, note_named
 from autoloss.core.errors import InputError, StudyNotFoundError
-from autoloss.core.files import check_inside
+from autoloss.core.files import check_inside, remove_parts, writable
 from autoloss.core.own_code import Origin
 from autoloss.core.secrets import redacted
 from autoloss.core.task import Task
@@ -30,6 +32,7 @@ from autoloss.metrics import (
 )
 from autoloss.records.strangers import ood_names
 from autoloss.search.config import StudyConfig, as_rows, as_tuple, folder_of
+from autoloss.search.folders import has_trials
 from autoloss.search.journal import Ledger, exists_error
 from autoloss.search.naming import CONFIG, JOURNAL, check_name
 from autoloss.search.quota import plan_families
@@ -41,6 +44,7 @@ from autoloss.search.space_reader import load_space, read_space
 BEGAN = "began"
 """The key of the time at which a study began or went on, on the clock of its storage."""
 _CONFIG_KEY = "config"
+_BEGINS = ".begins.lock"
 
 
 @dataclass(frozen=True)
@@ -152,21 +156,22 @@ def create(
     """Make a new study.
 
     Raises:
-        StudyExistsError: If a study has that name.
+        StudyExistsError: If a study has that name, or begins at the moment.
         InputError: If the folder or the storage cannot be written.
     """
-    folder = _new_folder(out / config.name, config.name)
     if url is not None:
         note_named("storage", redacted(url))
-    ledger = Ledger.create(
-        config.name,
-        folder=folder,
-        url=url,
-        directions=directions(stored_space(config), metric, own.metrics),
-    )
-    ledger.set_attribute(_CONFIG_KEY, config.to_dict())
-    ledger.set_attribute(BEGAN, ledger.now())
-    config.write(folder)
+    with _new_folder(out / config.name, config.name) as folder:
+        ledger = Ledger.create(
+            config.name,
+            folder=folder,
+            url=url,
+            directions=directions(stored_space(config), metric, own.metrics),
+        )
+        ledger.set_attribute(_CONFIG_KEY, config.to_dict())
+        ledger.set_attribute(BEGAN, ledger.now())
+        # Last, because a study has begun when it has this file.
+        config.write(folder)
     return Opened(config, metric, own.metrics, ledger, folder)
 
 
@@ -219,6 +224,7 @@ def find(
         # Stores the new path of a file that has moved.
         config = replace(config, losses=own, metrics=own_metrics.origins)
         config.write(folder)
+    remove_parts(folder)
     return Opened(config, resolved, own_metrics.metrics, ledger, folder)
 
 
@@ -332,17 +338,36 @@ def _check_same(config: StudyConfig, ledger: Ledger, folder: Path) -> None:
         )
 
 
-def _new_folder(folder: Path, name: str) -> Path:
-    if any((folder / file).exists() for file in (CONFIG, JOURNAL)):
-        raise exists_error(name, where=str(folder))
-    try:
+@contextmanager
+def _new_folder(folder: Path, name: str) -> Iterator[Path]:
+    """Yield the folder of a new study, which no other process can begin meanwhile."""
+    check_free(folder, name)
+    lock = FileLock(folder / _BEGINS)
+    with writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(
-            f"The folder of a study must be writable, but got folder={str(folder)!r}: "
-            f"{error.strerror or error}."
-        ) from None
-    return folder
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise exists_error(name, where=str(folder)) from None
+        except NotImplementedError:
+            # A file system without locks.
+            pass
+    try:
+        check_free(folder, name)
+        # What a process left that was killed before its study had begun.
+        (folder / JOURNAL).unlink(missing_ok=True)
+        yield folder
+    finally:
+        lock.release()
+        with suppress(OSError):
+            (folder / _BEGINS).unlink()
+
+
+def check_free(folder: Path, name: str) -> None:
+    """Refuse the folder of a study that has begun.
+
+    Raises:
+        StudyExistsError: A study is in the folder.
+    """
+    if (folder / CONFIG).exists() or has_trials(folder / JOURNAL):
+        raise exists_error(name, where=str(folder))

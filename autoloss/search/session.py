@@ -294,7 +294,7 @@ class StudySession:
                 self._heart = None
                 self._lease.give_up()
                 ledger.steady.patience = CLOSING_SECONDS
-                # If the database is away, the lease ends by itself.
+                # If the database is away or the disk is full, the lease ends by itself.
                 with suppress(InputError):
                     self._write(replace(self._lease, until=0.0))
                     self._asker.reap()

@@ -161,7 +161,8 @@ def count_runs(path: Path) -> int:
 def _lasting_sign(path: Path) -> str:
     """Return the sign of unfinished tables once no other program creates them."""
     while sign := _sign(path):
-        if time.time() - path.stat().st_mtime > _QUIET_SECONDS:
+        # A file of the future was written before the clock was set back.
+        if abs(time.time() - path.stat().st_mtime) > _QUIET_SECONDS:
             break
         time.sleep(0.2)
     return sign

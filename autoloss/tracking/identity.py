@@ -13,7 +13,7 @@ from pathlib import Path
 
 from autoloss.core.admitted import is_named, note_named
 from autoloss.core.documents import parsed_json
-from autoloss.core.files import write_whole
+from autoloss.core.files import writable, write_whole
 
 TRACKING = "tracking.json"
 """Name of the file in a study's folder."""
@@ -63,8 +63,9 @@ def read_identity(folder: Path) -> Identity:
 
 def write_identity(folder: Path, identity: Identity) -> None:
     """Store the identity in the study's folder, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     if identity.uri is not None:
         note_named("tracking", identity.uri)
     content = {"schema_version": 1, **asdict(identity)}
-    write_whole(folder / TRACKING, json.dumps(content, indent=1) + "\n")
+    with writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / TRACKING, json.dumps(content, indent=1) + "\n")

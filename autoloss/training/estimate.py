@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 from autoloss.core.devices import now
 from autoloss.training.batch import batch_size_for
 from autoloss.training.divisions import Divisions
 from autoloss.training.job import Job
+from autoloss.training.memory import empty_device_cache, half, if_it_fits
 from autoloss.training.pool import score_epoch, step_batch
 from autoloss.training.together import passing_population
 
@@ -46,19 +48,40 @@ def measure_costs(
         together: Candidates of a population.
         seconds: Time limit of the timing.
         workers: Processes that share the population.
+
+    Raises:
+        TrainingError: The memory holds no candidate. A population that it does not hold is timed
+            in part.
     """
     if workers > 1:
         one = measure_costs(jobs, together=-(-together // workers), seconds=seconds)
         return EpochCosts(one.once, one.each / workers)
     few, many = len(jobs), max(together, 1)
+    few, small = _fitting(jobs, min(few, many), seconds / 2)
+    if few < min(len(jobs), many) or many <= few:
+        return EpochCosts(0.0, small / few)
+    many, large = _fitting(jobs, many, seconds / 2)
     if many <= few:
-        return EpochCosts(0.0, _epoch_seconds(jobs, many, seconds) / many)
-    small = _epoch_seconds(jobs, few, seconds / 2)
-    large = _epoch_seconds(jobs, many, seconds / 2)
+        return EpochCosts(0.0, small / few)
     each = (large - small) / (many - few)
     if each <= 0.0:
         return EpochCosts(0.0, large / many)
     return EpochCosts(max(0.0, small - each * few), each)
+
+
+def _fitting(jobs: Sequence[Job], candidates: int, seconds: float) -> tuple[int, float]:
+    """Return the number of candidates that the memory holds, and the seconds of their epoch.
+
+    Raises:
+        TrainingError: It holds no candidate.
+    """
+    while True:
+        run = partial(_epoch_seconds, jobs, candidates, seconds)
+        found = if_it_fits(run, is_smallest=candidates == 1)
+        if found is not None:
+            return candidates, found
+        empty_device_cache()
+        candidates = half(candidates)
 
 
 def epoch_share(n_rows: int, divisions: Divisions) -> float:

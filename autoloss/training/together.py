@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -15,7 +16,12 @@ from autoloss.losses import LossSpec
 from autoloss.training.batch import Orders
 from autoloss.training.candidate import Candidate
 from autoloss.training.job import Job
-from autoloss.training.memory import free_memory, keep_freed_memory
+from autoloss.training.memory import (
+    empty_device_cache,
+    free_memory,
+    if_it_fits,
+    keep_freed_memory,
+)
 from autoloss.training.pool import facts_for, orders_of, step_batch
 from autoloss.training.population import Population
 
@@ -145,7 +151,11 @@ def _timed(jobs: Sequence[Job], limit: int) -> dict[int, float]:
         # At the rate so far; the first step takes twice as long.
         if rates and (LEAST_STEPS + 2) * k / best > left:
             break
-        rates[k] = k / step_seconds(jobs, k, seconds=left / 2)
+        step = if_it_fits(partial(step_seconds, jobs, k, seconds=left / 2))
+        if step is None:
+            empty_device_cache()
+            break
+        rates[k] = k / step
         if rates[k] < GAIN * best:
             break
         best = max(best, rates[k])

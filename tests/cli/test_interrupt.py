@@ -131,7 +131,7 @@ def test_a_program_that_the_system_ends_asks_nothing_and_leaves_nothing(
     # As `timeout` and services end a program: with all of its processes.
     os.killpg(searching.process.pid, signal.SIGTERM)
     searching.until("autoloss resume s --judge-now")
-    assert searching.end() == 130
+    assert searching.end() == 143
     assert "verdict now?" not in searching.seen
     assert list(place.iterdir()) == []
 
@@ -142,7 +142,7 @@ def test_what_a_killed_program_left_is_removed_by_the_next(
     place = _temporary(searching.folder)
     monkeypatch.setattr("tempfile.tempdir", str(place))
     (left,) = place.glob("autoloss-*")
-    monkeypatch.setattr("autoloss.core.scratch._YOUNG_SECONDS", -1.0)
+    monkeypatch.setattr("autoloss.core.scratch.YOUNG_SECONDS", -1.0)
     with scratch_folder():
         assert left.exists()
     os.killpg(searching.process.pid, signal.SIGKILL)

@@ -13,13 +13,12 @@ def test_a_usual_run_tries_few_and_a_scaled_run_its_share(monkeypatch):
         assert times(200, few=3) == expected
 
 
-def test_counts_of_several_tests_stand_in_one_file(tmp_path, monkeypatch):
+def test_counts_of_several_tests_stand_in_one_table(tmp_path, monkeypatch):
     file = tmp_path / "new" / "faults.json"
     monkeypatch.setenv(OUT, str(file))
-    count("kills", tried=200, lost=0)
-    count("full disk", tried=7, lost=1)
-    count("full disk", tried=8, lost=0)
-    assert json.loads(file.read_text()) == {
-        "full disk": {"tried": 8, "lost": 0},
-        "kills": {"tried": 200, "lost": 0},
-    }
+    count("kills", tried=200)
+    count("a full disk", tried=7, failed=1)
+    count("a full disk", tried=8, remark="one line")
+    (table,) = json.loads(file.read_text())["tables"]
+    assert table["rows"] == [["a full disk", 8, 0, "one line"], ["kills", 200, 0, ""]]
+    assert "| a full disk | 8 | 0 | one line |" in (tmp_path / "new" / "README.md").read_text()

@@ -248,3 +248,37 @@ def test_asking_a_batch_costs_little(tmp_path):
         assert len(trials) == 32
         # 0.3 s where nothing else runs.
         assert time.perf_counter() - started < 10
+
+
+def test_what_was_killed_before_its_study_began_leaves_the_name_free(tmp_path):
+    with new(tmp_path, "t") as other:
+        begun = (other.folder / JOURNAL).read_bytes()
+        run(other, at_most=1)
+        with_trials = (other.folder / JOURNAL).read_bytes()
+    folder = tmp_path / "s"
+    folder.mkdir()
+    for left in (b"", begun[:100], begun):
+        (folder / JOURNAL).write_bytes(left)
+        with new(tmp_path) as study:
+            assert len(study.ask(4)) == 4
+        (folder / "study.json").unlink()
+    # Trials are never removed, whatever else was lost.
+    (folder / JOURNAL).write_bytes(with_trials)
+    with pytest.raises(StudyExistsError):
+        new(tmp_path)
+    assert (folder / JOURNAL).read_bytes() == with_trials
+
+
+def test_a_study_that_begins_elsewhere_at_the_moment_has_its_name(tmp_path, monkeypatch):
+    create, refused = Ledger.create, []
+
+    def late(name, **options):
+        with pytest.raises(StudyExistsError):
+            new(tmp_path)
+        refused.append(name)
+        return create(name, **options)
+
+    monkeypatch.setattr(Ledger, "create", late)
+    with new(tmp_path) as study:
+        assert refused == ["s"]
+        assert [path.name for path in study.folder.iterdir() if "begins" in path.name] == []

@@ -78,18 +78,6 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory):
-    """An MLflow database with its tables, which take seconds to create."""
-    from autoloss.tracking.experiment import connect
-
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(path.parent)
-        connect(f"sqlite:///{path.as_posix()}").search_experiments()
-    return path
-
-
 @pytest.fixture
 def store(here, empty_store):
     """The URI of a new MLflow database in the current directory."""

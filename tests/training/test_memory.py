@@ -8,8 +8,9 @@ import torch
 
 from autoloss.core.errors import TrainingError
 from autoloss.executors import LocalExecutor, Work
-from autoloss.training import Candidate, Job, if_it_fits, in_halves, train
+from autoloss.training import Candidate, Job, if_it_fits, in_halves, together, train
 from autoloss.training import pool as loop
+from autoloss.training.estimate import measure_costs
 
 
 def holding(limit: int, seen: list[int], error: Exception):  # type: ignore[no-untyped-def]
@@ -79,3 +80,28 @@ def test_candidates_trained_after_an_allocation_failed_are_as_they_would_have_be
     assert executor.together <= 2
     for outcome, other in zip(outcomes, expected, strict=True):
         torch.testing.assert_close(outcome.weights, other.weights, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_timing_is_of_what_the_memory_holds(job, monkeypatch, most):
+    of, sizes = together.Population, []
+
+    def limited(networks, candidates, *rest, **options):
+        if len(candidates) > most:
+            raise MemoryError
+        sizes.append(len(candidates))
+        return of(networks, candidates, *rest, **options)
+
+    monkeypatch.setattr(together, "Population", limited)
+    costs = measure_costs([job], together=16, seconds=0.1)
+    assert max(sizes) == (1 if most == 1 else 2)
+    assert costs.epoch(16) > 0
+
+
+def test_timing_without_room_for_a_candidate_is_one_line(job, monkeypatch):
+    def full(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(together, "Population", full)
+    with pytest.raises(TrainingError, match="at least one candidate"):
+        measure_costs([job], together=16)

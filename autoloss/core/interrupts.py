@@ -1,0 +1,46 @@
+"""Interrupts of a program: short work is finished before the first, nothing before the second."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def finishing() -> Iterator[None]:
+    """Finish the short work of the context before Ctrl-C or SIGTERM take effect.
+
+    A second signal takes effect at once. Signals reach the main thread alone; in other threads
+    the context does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {int(number): signal.getsignal(number) for number in _SIGNALS}
+    waiting: list[int] = []
+
+    def wait(number: int, frame: FrameType | None) -> None:
+        handler = handlers[number]
+        if waiting and callable(handler):
+            handler(number, frame)
+        waiting.append(number)
+
+    for number, handler in handlers.items():
+        # Other handlers are the system's: it ignores the signal, or ends the process at once.
+        if callable(handler):
+            signal.signal(number, wait)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            if callable(handler):
+                signal.signal(number, handler)
+    if waiting:
+        handler = handlers[waiting[0]]
+        assert callable(handler)
+        handler(waiting[0], None)

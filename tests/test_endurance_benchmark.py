@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from benchmarks.endurance import Sample, Watch, figures, opened, run
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def test_a_search_is_sampled_and_its_journal_opens(tmp_path):
+    watch = run(12, seconds=120, out=tmp_path)
+    first, last = watch.samples[0], watch.samples[-1]
+    assert (first.trials, last.trials) == (0, 12)
+    assert last.journal > 0
+    assert last.handles < 100
+    assert opened(tmp_path, repeats=1)[0] == 12
+
+
+def test_growth_counts_from_a_quarter_of_the_samples(tmp_path):
+    watch = Watch(tmp_path, 8_000)
+    watch.samples = [Sample(n * 1000, n, 400 + 2 * n + (n == 0) * 99, 4, 3, n) for n in range(9)]
+    found = figures(watch, 8_000, 1.25)
+    assert "From 2,000 trials on the memory grows by 2.0 MB each 1,000 trials." in found["text"][0]
+    assert "opens in 1.25 s" in found["text"][0]
+    assert found["tables"][0]["rows"][0] == [0, 0, 499, 4, 3, 0]
