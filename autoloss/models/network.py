@@ -93,6 +93,8 @@ class StepInputs:
         heads: The last layer of each candidate.
         products: Type of the products in hidden layers; the user's own module ignores it.
         sizes: The examples of each of the G batches; None if all have the same number.
+        pool: Where the network may write the gradient of the weights that share a second moment,
+            which it then returns to autograd, ``(K, ...)``; None if there are none.
     """
 
     places: Sequence[int]
@@ -103,6 +105,7 @@ class StepInputs:
     heads: Heads
     products: torch.dtype
     sizes: tuple[int, ...] | None = None
+    pool: Tensor | None = None
 
 
 @dataclass(frozen=True)

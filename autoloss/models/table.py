@@ -71,18 +71,10 @@ class TableNetwork:
         self.n_classes = n_classes
         self.config = config
         self.narrow = tuple(c <= ONE_HOT for c in schema.cardinalities)
-        self._wide = [
-            c for c, narrow in zip(schema.cardinalities, self.narrow, strict=True) if not narrow
-        ]
+        self._wide = [c for c in schema.cardinalities if c > ONE_HOT]
         waves = schema.n_numeric if config.numbers == "waves" else 0
-        own = InputShape(
-            self._dense_width,
-            len(self._wide),
-            sum(self._wide),
-            waves,
-            schema.n_terms,
-            schema.places,
-        )
+        n_wide, n_codes = len(self._wide), sum(self._wide)
+        own = InputShape(self._dense_width, n_wide, n_codes, waves, schema.n_terms, schema.places)
         self.shape = own if shape is None else shape
         self._spare = {
             "dense": self.shape.dense - own.dense,
@@ -262,7 +254,7 @@ class TableNetwork:
         levels = step.draws.levels(self.config.depth, self.config.width)
         dropout = None if step.rates is None else Dropout(levels, step.rates)
         hidden = self.hidden(
-            weights, features, step.orders, dropout, step.mix, products=step.products
+            weights, features, step.orders, dropout, step.mix, step.products, step.pool
         )
         logits, norms = self.head(weights, hidden, step.heads, dropout)
         return StepOutputs(logits, norms)
@@ -326,6 +318,7 @@ class TableNetwork:
         dropout: Dropout | None = None,
         mix: Mix | None = None,
         products: torch.dtype | None = None,
+        pool: Tensor | None = None,
     ) -> Tensor:
         """Return the features for the last layer, not scaled for dropout.
 
@@ -336,11 +329,12 @@ class TableNetwork:
             dropout: As in `body`.
             mix: As in `body`.
             products: Type of the products and of the output; by default that of the weights.
+            pool: See `StepInputs`.
 
         Shape:
             - output: ``(K, B, H)``
         """
-        hidden = self._first_inputs(weights, features, orders)
+        hidden = self._first_inputs(weights, features, orders, pool)
         for layer in range(self.config.depth):
             weight = weights[f"hidden.{layer}.weight"]
             if dropout is not None and layer > 0:
@@ -348,7 +342,7 @@ class TableNetwork:
             bias = weights[f"hidden.{layer}.bias"]
             hidden = dense(hidden, weight, bias, products=products)
             if layer == 0 and self.shape.terms and not self._text_width:
-                hidden = hidden + self._bag(weights, features, orders).to(hidden.dtype)
+                hidden = hidden + self._bag(weights, features, orders, pool).to(hidden.dtype)
             if mix is not None and layer == 0:
                 # The first layer is linear, so this equals mixing the inputs, which are shared.
                 exact = hidden.to(mix.share.dtype)
@@ -363,7 +357,11 @@ class TableNetwork:
         return hidden
 
     def _first_inputs(
-        self, weights: Mapping[str, Tensor], features: Features, orders: Tensor | None
+        self,
+        weights: Mapping[str, Tensor],
+        features: Features,
+        orders: Tensor | None,
+        pool: Tensor | None,
     ) -> Tensor:
         n_candidates = weights["output.bias"].shape[0]
         shared = spread(features["dense"], orders).expand(n_candidates, -1, -1)
@@ -371,18 +369,22 @@ class TableNetwork:
         if self.shape.waves:
             parts.append(embed(weights, spread(features["numbers"], orders)))
         if self._text_width:
-            parts.append(self._bag(weights, features, orders))
+            parts.append(self._bag(weights, features, orders, pool))
         if self.shape.embedded:
             looked_up = self._looked_up(weights["embedding"], features["codes"], orders)
             parts.append(looked_up.view(*shared.shape[:2], -1))
         return torch.cat(parts, -1) if len(parts) > 1 else shared
 
     def _bag(
-        self, weights: Mapping[str, Tensor], features: Features, orders: Tensor | None
+        self,
+        weights: Mapping[str, Tensor],
+        features: Features,
+        orders: Tensor | None,
+        pool: Tensor | None,
     ) -> Tensor:
         """Return the weighted sum of the embeddings of the terms."""
         places = None if orders is None else orders.tolist()
-        return bag(weights["terms"], features["terms"], features["shares"], places)
+        return bag(weights["terms"], features["terms"], features["shares"], places, pool)
 
     def _looked_up(self, table: Tensor, codes: Tensor, orders: Tensor | None) -> Tensor:
         """Return the embeddings of codes, in a row for each candidate."""

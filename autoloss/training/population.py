@@ -89,6 +89,7 @@ class Population:
         self._leaves = [self._weights[name] for name in learnt]
         gradients = layout.views(optimiser.gradients)
         self._gradients = [gradients[name] for name in learnt]
+        self._pool = gradients.get(layout.pooled)
         rates = torch.tensor(
             [candidate.dropout for candidate in candidates], device=self.device, dtype=self.dtype
         )
@@ -157,7 +158,15 @@ class Population:
             self._weights,
             batch.features,
             StepInputs(
-                places, index, orders, self._rates, mix, self._heads, self.products, batch.sizes
+                places,
+                index,
+                orders,
+                self._rates,
+                mix,
+                self._heads,
+                self.products,
+                batch.sizes,
+                self._pool,
             ),
         )
         items = self.objective.facts.item_axes

@@ -55,6 +55,21 @@ def test_a_candidate_alone_has_the_same_values_and_gradients_to_the_bit() -> Non
         assert torch.equal(of_own[0], gradient[k])
 
 
+@pytest.mark.parametrize("places", [None, [1, 0, 1]])
+def test_a_gradient_that_is_written_elsewhere_is_the_same(places: list[int] | None) -> None:
+    table, terms, shares = drawn(1 if places is None else 2)
+    table.requires_grad_()
+    slope = torch.randn(K, B, E, dtype=table.dtype)
+    (expected,) = torch.autograd.grad(bag(table, terms, shares, places), table, slope)
+    whole = torch.full((K, V * E + 3), torch.nan, dtype=table.dtype)
+    into = whole[:, 2:-1].view(K, V, E)
+    found = bag(table, terms, shares, places, into)
+    (gradient,) = torch.autograd.grad(found, table, slope)
+    assert gradient.data_ptr() == into.data_ptr()
+    assert torch.equal(into, expected)
+    assert whole[:, [0, 1, -1]].isnan().all()
+
+
 def test_a_batch_without_a_term_is_zero() -> None:
     table, terms, shares = drawn(1)
     table.requires_grad_()
