@@ -337,3 +337,20 @@ def test_every_help_ends_with_examples_that_parse(run, name) -> None:
         program, command, *words = shlex.split(line.partition(" | ")[0].partition(" > ")[0])
         assert (program, command) == ("autoloss", name)
         GROUP.commands[name].make_context(name, words)
+
+
+def test_names_of_the_data_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.table import Table
+
+    from autoloss.cli.terminal import output
+    from autoloss.cli.verbosity import say
+
+    name = "a\x1b]0;owned\x07\u202eb"
+    table = Table(name)
+    table.add_row(name)
+    output().print(table)
+    output().print(name)
+    say(name)
+    found = capsys.readouterr()
+    assert not {"\x1b", "\x07", "\u202e"} & {*found.out, *found.err}
+    assert "owned" in found.out

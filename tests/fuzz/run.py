@@ -224,7 +224,7 @@ def _refusal(error: Exception, folder: Path, *, is_list: bool) -> tuple[str, str
     for line in lines:
         if not line.strip() or len(line.splitlines()) != 1:
             return "form", f"not one line: {line!r:.300}"
-        if len(line) > 1_500:
+        if len(line) > 2_500:
             return "form", f"{len(line)} characters: {line[:200]!r}"
         if any(unicodedata.category(one) in ("Cc", "Cs") for one in line):
             return "form", f"characters that steer a terminal: {line!r:.300}"
