@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import autoloss
 from autoloss import AutoLossClassifier
 from autoloss.cli import app
+from autoloss.experiment.request import Request
 from autoloss.inference.pyfunc import ServedModel, input_example
-from autoloss.search import SearchResult
+from autoloss.search import SearchResult, load_space
 from autoloss.tracking.pyfunc import save_pyfunc
 from tests.spaces import PROTOCOL
 from tests.test_serving import ask, served
@@ -150,3 +153,16 @@ def test_a_text_that_is_the_same_everywhere_is_refused() -> None:
     frame = pd.DataFrame({"text": "the same words everywhere", "y": ["a", "b"] * 60})
     with pytest.raises(autoloss.InputError, match=r"column to learn from .*the same value every"):
         autoloss.plan(frame, "y")
+
+
+def test_the_space_of_texts_decides_the_terms_before_the_data_are_read_and_after() -> None:
+    words = ["".join(np.random.default_rng(k).choice(list("abcdefgh"), 7)) for k in range(500)]
+    draw = np.random.default_rng(0)
+    found = [" ".join(draw.choice(words, 12)) for _ in range(300)]
+    frame = pd.DataFrame({"text": found, "y": ["a", "b"] * 150})
+    request = Request(data=frame, target="y")
+    first, again = (request.read(load_space(name)).encoding for name in ("default", "text"))
+    other = replace(request, space="extended").read(load_space("extended")).encoding
+    counts = [one.columns[0].n_terms for one in (first, again, other)]
+    assert counts[0] == counts[1] > counts[2] == 1_000
+    assert torch.equal(first.columns[0].kept, again.columns[0].kept)
