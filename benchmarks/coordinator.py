@@ -38,7 +38,7 @@ SIZES = {10: 100, 100: 400, 1000: 1500}
 """The trials of the simulation by workers."""
 ALONE = 100
 """The most workers that are told and asked one after the other too."""
-COORDINATORS, SHARED = 8, 240
+COORDINATORS, SHARED = 8, 96
 LABELS = torch.arange(ROWS) % CLASSES
 Clock = Callable[[], float]
 Manner = Literal["one", "all", "round"]
@@ -201,7 +201,8 @@ def several(url: str, coordinators: int, *, at_once: int, trials: int = SHARED) 
         at_once: Trials of a call of `ask`.
         trials: Trials of the study.
     """
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["autoloss.search", "psycopg"])
     begin, found = context.Barrier(coordinators), context.SimpleQueue()
     with tempfile.TemporaryDirectory(prefix="coordinator-") as out:
         first = Study("shared", [500, 500], trials=trials, space="quick", out=out, storage=url)
@@ -311,6 +312,12 @@ def section(found: dict[str, Any]) -> dict[str, Any]:
             "added as measured: processor time with the journal, wall time beside other programs "
             "with PostgreSQL. A coordinator that is busy "
             "finds several ended trials when it looks again: it tells and asks them together.",
+            "`search` asks the next round when all of a round has ended, so that its proposals "
+            "depend on the study alone: of more workers than a round has trials, or of workers "
+            "that end early, it makes no use. Further processes (`autoloss join`) have rounds of "
+            "their own. A loop that asks whenever a worker is free (`Study.ask`, the manners one "
+            "and all) loses only the start and the end of the budget, which are long here: the "
+            "last column is what the coordinator could do with workers enough.",
             f"MLflow in SQLite takes {rate['runs_per_second']:.0f} runs a second "
             f"({3600 * rate['runs_per_second']:,.0f} an hour) on a core, in a thread: a trial "
             f"costs the coordinator {rate['on_path_ms']:.2f} ms.",
@@ -318,8 +325,9 @@ def section(found: dict[str, Any]) -> dict[str, Any]:
         "tables": [
             {"caption": "One coordinator", "columns": columns, "rows": rows},
             {
-                "caption": "Several coordinators of a study in PostgreSQL, on one core with their "
-                "server, which ask trials and end them without logits",
+                "caption": "Several coordinators of a study in PostgreSQL, which ask trials and "
+                "end them without logits, by wall time on one core with their server and other "
+                "programs",
                 "columns": [
                     "coordinators",
                     "trials a call",

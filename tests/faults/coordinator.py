@@ -15,6 +15,37 @@ Role = Literal["search", "resume", "join"]
 Hold = Literal["", "training", "concluding"]
 
 
+def start_telling(out: Path, url: str, told: Path) -> BaseProcess:
+    """Start a process that trains trials of the study ``k`` without training.
+
+    Args:
+        out: Its folder.
+        url: The database.
+        told: It writes the number of each trial that it has told into this file.
+    """
+    found = _context().Process(target=_tell, args=(out, url, told))
+    found.start()
+    return found  # type: ignore[no-any-return]
+
+
+def _context() -> Any:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["autoloss.api", "autoloss.experiment.joining", "psycopg"])
+    return context
+
+
+def _tell(out: Path, url: str, told: Path) -> None:
+    from autoloss.search import Study
+    from tests.search.fake_training import LABELS, logits_of
+
+    with Study.open("k", out=out, storage=url) as study, told.open("a", encoding="ascii") as file:
+        while trials := study.ask(2):
+            for trial in trials:
+                study.tell(trial, logits_of(trial), LABELS, seconds=1.0)
+                file.write(f"{trial.number}\n")
+                file.flush()
+
+
 def start(role: Role, out: Path, url: str, space: Path, hold: Hold, flag: Path) -> BaseProcess:
     """Start a coordinator.
 
@@ -26,11 +57,9 @@ def start(role: Role, out: Path, url: str, space: Path, hold: Hold, flag: Path) 
         hold: The work before which it stops; the first process that comes there alone.
         flag: It writes its process number to this file when it stops.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["autoloss.api", "autoloss.experiment.joining", "psycopg"])
-    found = context.Process(target=_work, args=(role, out, url, space, hold, flag))
+    found = _context().Process(target=_work, args=(role, out, url, space, hold, flag))
     found.start()
-    return found
+    return found  # type: ignore[no-any-return]
 
 
 def kill(flag: Path, *, seconds: float = 90.0) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,8 @@ import autoloss
 from autoloss.search import Study
 from autoloss.search.naming import SUMMARY
 from autoloss.search.trial_facts import is_lost
-from tests.faults.coordinator import TRIALS, kill, start
+from tests.faults.coordinator import TRIALS, kill, start, start_telling
+from tests.faults.counts import count, times
 from tests.search.fake_training import COUNTS, LABELS, logits_of, run, settings
 from tests.search.postgresql import Server, programs, running
 from tests.spaces import TWO_BASES
@@ -71,6 +74,37 @@ def test_three_coordinators_without_a_shared_folder_and_two_kills(
     assert len(found.summary.trials) == TRIALS
     texts = {(homes[name] / "s" / SUMMARY).read_bytes() for name in ("a", last)}
     assert len(texts) == 1
+
+
+def test_coordinators_that_are_killed_at_random_lose_no_trial(
+    tmp_path: Path, server: Server
+) -> None:
+    kills = times(100, few=3)
+    trials, told, chance = 10 * kills, tmp_path / "told", random.Random(0)
+    Study("k", COUNTS, trials=trials, space="quick", out=tmp_path, storage=server.url).close()
+
+    def begin(k: int) -> BaseProcess:
+        return start_telling(tmp_path / str(k), server.url, told)
+
+    running = [begin(k) for k in range(3)]
+    for k in range(kills):
+        time.sleep(chance.uniform(0.0, 2.0))
+        running.pop(0).kill()
+        running.append(begin(3 + k))
+    for one in running:
+        one.join()
+    with Study.open("k", out=tmp_path, storage=server.url) as study:
+        run(study)
+        every = study._session.trials()
+        ended = [one for one in every if not is_lost(one)]
+        assert sorted(one.user_attrs["slot"] for one in ended) == list(range(trials))
+        assert {one.state for one in ended} == {TrialState.COMPLETE}
+        # No completed trial was lost, and each counts with its own result.
+        known = {int(line) for line in told.read_text(encoding="ascii").split()}
+        assert known <= {one.number for one in ended}
+        study.check_examples()
+        lost = len(every) - len(ended)
+    count("coordinators killed", kills=kills, trials=trials, asked_again=lost, lost=0)
 
 
 def test_a_server_that_restarts_ends_no_study(tmp_path: Path, server: Server) -> None:
