@@ -16,8 +16,9 @@ from autoloss.data.protocol import carried_out
 from autoloss.experiment.gain_steps import StepPredictions, gains
 from autoloss.experiment.held_out import pooled_items
 from autoloss.experiment.reference import boost_folds, compared
-from autoloss.experiment.replication import Selection, is_cut, make_divisions
+from autoloss.experiment.replication import Selection, is_cut
 from autoloss.experiment.session import SearchSession
+from autoloss.experiment.teaching import train_outer
 from autoloss.losses import ClassFacts, LossSpec
 from autoloss.metrics import Scores
 from autoloss.readout import Items
@@ -160,8 +161,7 @@ def _searched(
     if rows != "auto":
         folds = session.opened.data.with_fewer_rows(folds, rows, seed=study.seed)
     trials = [study.trial(record.number) for record in records]
-    divisions = make_divisions(session, folds, trials)
-    trained = session.train(divisions, trials)
+    divisions, trained = train_outer(session, folds, trials)
     found = []
     for i, (job, fold) in enumerate(zip(divisions.jobs, folds, strict=True)):
         every = [

@@ -64,6 +64,7 @@ class SearchSession:
         finals: The trainings after the search; until the search has ended, as planned.
         notes: A sentence for each thing that was cut or left out for lack of time.
         strangers: Computes the figures of trials for strangers.
+        teachers_of: The trials that teach an outer fold, by the key of the fold.
         waiting: Called after every epoch while other processes train, without a time limit.
     """
 
@@ -82,6 +83,7 @@ class SearchSession:
         self.timetable = timetable
         self._divide = divide
         self._is_teaching = False
+        self.teachers_of: dict[bytes, tuple[int, ...]] = {}
         self.finals: Finals = timetable.plan.finals
         self.notes: list[str] = []
         self.strangers = StrangerTrials(opened.strangers, opened.data, study.space.objectives)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -24,6 +24,7 @@ from autoloss.records import REFINED_LOG_LOSS
 from autoloss.report.words import listed
 from autoloss.search import Scorer, Study, Trial
 from autoloss.training import Job, Outcome
+from autoloss.training.divisions import Divisions, Trained
 from autoloss.training.rows import logits_of
 
 FOLDER, LOGITS = "teacher", "logits"
@@ -102,13 +103,60 @@ def best_trials(study: Study) -> list[int]:
     """
     known = [record for record in study.trials if REFINED_LOG_LOSS in record.metrics]
     whole = [record for record in known if record.state == "complete"] or known
-    if not whole:
+    return _best({record.number: record.metrics[REFINED_LOG_LOSS] for record in whole})
+
+
+def _best(refined: Mapping[int, float]) -> list[int]:
+    """Return the trials of the lowest refined log loss, from that of each by number."""
+    if not refined:
         raise TrainingError(
             "A study that teaches itself must have a trial that learns, but all diverged: set a"
             " lower lr in the space."
         )
-    ranked = sorted(whole, key=lambda one: (one.metrics[REFINED_LOG_LOSS], one.number))
-    return [record.number for record in ranked[:MEMBERS]]
+    return sorted(refined, key=lambda number: (refined[number], number))[:MEMBERS]
+
+
+def train_outer(
+    session: SearchSession, folds: Sequence[Fold], trials: Sequence[Trial]
+) -> tuple[Divisions, list[Trained]]:
+    """Train trials in every outer fold; those with hard labels first, if they teach the others.
+
+    A fold has teachers of its own, which are chosen on its validation rows: its test rows, on
+    which the study chose among its trials, decide nothing.
+
+    Returns:
+        The folds on the device, and the trainings.
+    """
+    has_own = bool(session.study.plan.late)
+    late = [trial for trial in trials if has_own and needs_teacher(trial)]
+    plain = [trial for trial in trials if not (has_own and needs_teacher(trial))]
+    divisions = make_divisions(session, folds, plain)
+    trained = session.train(divisions, plain)
+    if late:
+        for place, (job, fold) in enumerate(zip(divisions.jobs, folds, strict=True)):
+            outcomes = [one.outcomes[place] for one in trained]
+            session.teachers_of[key_of(fold)] = _best_in_fold(session, job, plain, outcomes)
+        trained += session.train(make_divisions(session, folds, late), late)
+    places = {trial.number: place for place, trial in enumerate([*plain, *late])}
+    return divisions, [trained[places[trial.number]] for trial in trials]
+
+
+def _best_in_fold(
+    session: SearchSession, job: Job, trials: Sequence[Trial], outcomes: Sequence[Outcome]
+) -> tuple[int, ...]:
+    """Return the trials that teach an outer fold, chosen on its validation rows."""
+    pairs = zip(trials, outcomes, strict=True)
+    whole = [(trial, outcome) for trial, outcome in pairs if outcome.report.has_model]
+    refined: dict[int, float] = {}
+    if whole:
+        scores = Scorer(job.classes, session.study.metric, session.study.seed).score(
+            torch.stack([outcome.logits for _, outcome in whole]),
+            job.valid.targets,
+            [trial.spec for trial, _ in whole],
+            folds=job.folds,
+        )
+        refined = {one.number: scores.row(k)[REFINED_LOG_LOSS] for k, (one, _) in enumerate(whole)}
+    return tuple(_best(refined))
 
 
 def logits_of_study(session: SearchSession, fold: Fold) -> Tensor | None:
@@ -132,7 +180,7 @@ def logits_of_study(session: SearchSession, fold: Fold) -> Tensor | None:
     Shape:
         - output: ``(N, C)``; of several labels ``(N, L)``; of tokens ``(T, C)``
     """
-    numbers = session.study.teachers
+    numbers = session.teachers_of.get(key_of(fold), session.study.teachers)
     if numbers is None:
         return None
     file = _file(session.study, fold, numbers)

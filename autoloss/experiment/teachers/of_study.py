@@ -35,12 +35,6 @@ def of_study() -> TeacherSource:
 
 
 def _make(data: StudyData, seed: int) -> StudyTeacher:
-    if data.resampling.verdict == "nested":
-        raise InputError(
-            "teacher must not be 'self' where nested cross-validation judges, because the best"
-            " trials are chosen on its test rows too: lock rows for the verdict with lock"
-            " (--lock), or give teacher='boosting'."
-        )
     for fold in data.folds:
         try:
             data.check_crossed(fold, PARTS, seed=seed)

@@ -15,12 +15,13 @@ from sklearn.datasets import load_wine
 
 import autoloss
 from autoloss.core.clock import Clock
-from autoloss.core.errors import InputError, TrainingError
+from autoloss.core.errors import TrainingError
 from autoloss.data import Fold, StudyData
-from autoloss.experiment import running, teaching
+from autoloss.experiment import nesting, running, teaching
 from autoloss.experiment.replication import make_divisions
 from autoloss.experiment.session import SearchSession
 from autoloss.experiment.teachers.of_study import MEMBERS, PARTS
+from autoloss.experiment.teachers.teacher import key_of
 from autoloss.search import plan_families
 from tests.spaces import TWO_BASES
 
@@ -204,16 +205,42 @@ def test_a_time_limit_without_room_for_the_teacher_is_noted(
     assert "left no room for trials that learn from the teacher" in notes
 
 
-def test_nested_folds_and_diverged_trials_have_no_teacher(
-    tmp_path: Path, frame: pd.DataFrame
+def test_every_outer_fold_has_its_own_teachers(
+    tmp_path: Path, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "space.toml").write_text(
-        SPACE.replace("outer_folds = 0", 'outer_folds = 3\njudge = "nested"'), encoding="utf-8"
-    )
-    with pytest.raises(InputError, match="must not be 'self' where nested cross-validation"):
-        autoloss.search(
-            frame, "target", space=tmp_path / "space.toml", teacher="self", out=tmp_path
-        )
+    seen: list[tuple[SearchSession, tuple[Fold, ...], list[int], list[Any]]] = []
+    train = nesting.train_outer
+
+    def spied(session: SearchSession, folds: Any, trials: Any) -> Any:
+        divisions, trained = train(session, folds, trials)
+        seen.append((session, tuple(folds), [one.number for one in trials], trained))
+        return divisions, trained
+
+    monkeypatch.setattr(nesting, "train_outer", spied)
+    text = SPACE.replace("outer_folds = 0", 'outer_folds = 3\nouter_repeats = 1\njudge = "nested"')
+    (tmp_path / "nested.toml").write_text(text, encoding="utf-8")
+    result = search(tmp_path, frame, space=tmp_path / "nested.toml")
+    [(session, folds, numbers, trained)] = seen
+    plain = {one.number for one in result.summary.trials if not is_taught(one)}
+    late = [number for number in numbers if number not in plain]
+    assert late
+    assert len(folds) == len(session.teachers_of) == 3
+    for place, fold in enumerate(folds):
+        teachers = session.teachers_of[key_of(fold)]
+        assert len(teachers) == MEMBERS
+        assert set(teachers) <= plain & set(numbers)
+        # The lowest log loss after calibration on the validation rows of this fold.
+        best = {
+            number: one.outcomes[place].report.curve
+            for number, one in zip(numbers, trained, strict=True)
+            if number in plain
+        }
+        refined = {n: min(point.refined_log_loss for point in curve) for n, curve in best.items()}
+        assert sorted(refined, key=refined.__getitem__)[0] in teachers
+    assert result.verdict.text
+
+
+def test_a_study_whose_trials_all_diverged_has_no_teacher(tmp_path: Path) -> None:
     study = autoloss.Study("own", [5, 5], trials=4, out=tmp_path, late=["distillation"])
     with study, pytest.raises(TrainingError, match="must have a trial that learns"):
         teaching.best_trials(study)
