@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sql
+from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.schema import CreateTable
 
 from autoloss.core.errors import InputError
 from autoloss.search import Study
-from autoloss.search.database import PART, SharedTables
+from autoloss.search.database import PART, SharedTables, _known
 from autoloss.search.journal import Ledger
 from autoloss.search.shelf import RESULT, SteadyShelf
 from autoloss.search.steady import Steady
@@ -156,3 +160,24 @@ def test_other_errors_are_not_repeated() -> None:
 
     with pytest.raises(KeyError):
         Steady()(wrong)
+
+
+def test_the_tables_are_those_of_mysql_too() -> None:
+    """No test has a MySQL server: its statements are compiled, and its driver is named."""
+    texts = [
+        str(CreateTable(one).compile(dialect=mysql.dialect())) for one in _known.sorted_tables
+    ]
+    assert any("BLOB(4294967295)" in text for text in texts)
+    assert all("PRIMARY KEY (study_id, name" in text for text in texts)
+    clock = str(sql.select(sql.func.utc_timestamp()).compile(dialect=mysql.dialect()))
+    assert clock == "SELECT utc_timestamp() AS utc_timestamp_1"
+    locked = sql.select(_known.tables["autoloss_claims"]).with_for_update()
+    assert str(locked.compile(dialect=mysql.dialect())).endswith("FOR UPDATE")
+
+
+def test_a_lacking_driver_of_mysql_is_named(tmp_path: Path) -> None:
+    if importlib.util.find_spec("MySQLdb"):
+        pytest.skip("MySQLdb is installed")
+    with pytest.raises(InputError, match=r"pip install 'autoloss\[mysql\]'") as caught:
+        Study.open("s", out=tmp_path, storage="mysql://me:hunter22@host/db")
+    assert "hunter22" not in str(caught.value)
