@@ -44,7 +44,8 @@ from autoloss.search.space_reader import load_space, read_space
 BEGAN = "began"
 """The key of the time at which a study began or went on, on the clock of its storage."""
 _CONFIG_KEY = "config"
-_BEGINS = ".begins.lock"
+# A lock, which `remove_parts` removes if it is left by a killed process.
+_BEGINS = ".begins.part"
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from autoloss.search.naming import CONFIG, JOURNAL, SUMMARY
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 # What depends on the moment, and on the numbers of trials that were asked again.
 _PASSING = {"ended", "seconds"}
-# Files of MLflow, and of the lock of a killed program.
-_BESIDE = {"tracking.json", f"{JOURNAL}.lock"}
+# Files of MLflow, and of Optuna's lock of a killed program.
+_BESIDE = ("tracking.json", f"{JOURNAL}.lock")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _conclusion(folder: Path, slots: Mapping[int, int]) -> Any:
         "files": sorted(
             path.name
             for path in folder.iterdir()
-            if path.name not in _BESIDE and path.suffix != ".part"
+            if not path.name.startswith(_BESIDE) and path.suffix != ".part"
         ),
         "finalists": sorted(slots[int(path.name)] for path in (folder / "finalists").iterdir()),
     }
