@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,11 @@ from autoloss.core.secrets import redacted
 from autoloss.search.naming import nearest_study
 from autoloss.tracking.dashboard import PORT, dashboard_link
 from autoloss.tracking.identity import TRACKING, Identity, read_identity
-from autoloss.tracking.local_server import free_port, local_server
+from autoloss.tracking.local_server import free_port, is_local, local_server
 from autoloss.tracking.uri import is_server
 from autoloss.tracking.uri_check import resolve
+
+_LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -71,16 +74,17 @@ def _place(known: Identity, uri: str) -> Place:
     return Place(uri, known.experiment_id, known.view) if is_same else Place(uri)
 
 
-def show(place: Place, *, port: int | None, is_opened: bool) -> None:
+def show(place: Place, *, port: int | None, host: str, is_opened: bool) -> None:
     """Print the link to a dashboard and open it; a local one runs until Ctrl-C.
 
     Args:
         place: The place.
         port: The port of a local server; None for the first free port.
+        host: The address of this machine at which a local server listens.
         is_opened: Whether the link is opened in a browser.
 
     Raises:
-        InputError: If the port is taken.
+        InputError: If the port is taken, or the machine has no such address.
         AutolossError: If the server does not start.
     """
     if is_server(place.uri):
@@ -88,16 +92,20 @@ def show(place: Place, *, port: int | None, is_opened: bool) -> None:
         url = dashboard_link(place.uri, place.experiment_id, view=place.view).url
         _open(url, is_opened=is_opened)
         return
-    found = free_port(port, usual=PORT)
-    url = dashboard_link(place.uri, place.experiment_id, view=place.view, port=found).url
+    found = free_port(port, usual=PORT, host=host)
+    link = dashboard_link(place.uri, place.experiment_id, view=place.view, port=found, host=host)
     note(f"starting MLflow over {redacted(place.uri)} ...")
     with (
         contextlib.suppress(KeyboardInterrupt),
-        local_server(place.uri, found) as server,
+        local_server(place.uri, found, host) as server,
     ):
-        _open(url, is_opened=is_opened)
+        _open(link.url, is_opened=is_opened)
+        if not is_local(host):
+            note(f"every machine that reaches port {found} of this one can read all runs.")
         note("Ctrl-C ends it.")
-        server.wait()
+        # Not wait(): libraries that MLflow loads have the system restart it after Ctrl-C.
+        while server.poll() is None:
+            time.sleep(_LOOK_SECONDS)
         raise AutolossError(f"MLflow's server over {redacted(place.uri)} ended unexpectedly.")
     note("ended.")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from autoloss.core.secrets import redacted
 from autoloss.tracking.identity import read_identity
+from autoloss.tracking.local_server import HOST, reached_at
 from autoloss.tracking.uri import is_server
 from autoloss.tracking.view import view_query
 
@@ -37,6 +38,7 @@ def dashboard_link(
     view: str = "",
     study: str = "",
     port: int = PORT,
+    host: str = HOST,
 ) -> Dashboard:
     """Return the dashboard of the runs in `uri`, without passwords.
 
@@ -46,6 +48,7 @@ def dashboard_link(
         view: Key of the saved view to open; empty for the plain list of runs.
         study: Name or folder of the study that the command opens; empty for all studies.
         port: Port of the dashboard of a local store.
+        host: The address of this machine that listens there.
 
     Examples:
         >>> dashboard_link("http://mlflow.example:5000", "3").url
@@ -58,7 +61,7 @@ def dashboard_link(
         return Dashboard(command="", url=redacted(uri).rstrip("/") + page)
     words = ["autoloss", "ui", *([study] if study else ["--tracking-uri", redacted(uri)])]
     command = subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
-    return Dashboard(command=command, url=f"http://127.0.0.1:{port}{page}")
+    return Dashboard(command=command, url=f"http://{reached_at(host)}:{port}{page}")
 
 
 def dashboard_of(folder: Path, *, study: str = "") -> Dashboard | None:

@@ -34,23 +34,55 @@ _ENVIRONMENT = {
 }
 
 
-def free_port(wanted: int | None, *, usual: int) -> int:
+def is_local(host: str) -> bool:
+    """Return whether only programs of this machine reach an address.
+
+    Examples:
+        >>> is_local("127.0.0.1"), is_local("localhost"), is_local("0.0.0.0")
+        (True, True, False)
+    """
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def reached_at(host: str) -> str:
+    """Return the address at which this machine reaches a server of its own, as URLs have it.
+
+    Examples:
+        >>> reached_at("0.0.0.0"), reached_at("::1"), reached_at("192.168.1.7")
+        ('127.0.0.1', '[::1]', '192.168.1.7')
+    """
+    place = {"0.0.0.0": HOST, "::": "::1"}.get(host, host)
+    return f"[{place}]" if ":" in place else place
+
+
+def free_port(wanted: int | None, *, usual: int, host: str = HOST) -> int:
     """Return the wanted port, else the first free port from `usual` on.
 
+    Args:
+        wanted: The port; None for any.
+        usual: The first of any.
+        host: The address of this machine that listens.
+
     Raises:
-        InputError: If the wanted port is taken, or no port is free.
+        InputError: If the wanted port is taken, no port is free, or the machine has no such
+            address.
     """
+    if not _is_free(0, host):
+        raise InputError(
+            f"--host must be an address of this machine, but got host={host!r}: 127.0.0.1 serves "
+            "this machine alone, 0.0.0.0 every machine that reaches it."
+        )
     if wanted is not None:
         if wanted in _REFUSED:
             raise InputError(f"--port must be one that browsers open, but got port={wanted}.")
-        if not _is_free(wanted):
+        if not _is_free(wanted, host):
             raise InputError(
                 f"--port must be free, but got port={wanted}, on which another program listens; "
                 "leave it out for the next free port."
             )
         return wanted
     ports = [port for port in range(usual, usual + _PORTS) if port not in _REFUSED]
-    found = next((port for port in ports if _is_free(port)), None)
+    found = next((port for port in ports if _is_free(port, host)), None)
     if found is None:
         raise InputError(
             f"A port from {usual} to {usual + _PORTS - 1} must be free, but got none: choose "
@@ -59,26 +91,31 @@ def free_port(wanted: int | None, *, usual: int) -> int:
     return found
 
 
-def _is_free(port: int) -> bool:
-    """Return whether no program listens on a port."""
-    with socket.socket() as probe:
+def _is_free(port: int, host: str) -> bool:
+    """Return whether no program listens on a port of an address of this machine."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError:
+        return False
+    with socket.socket(family) as probe:
         # A server that has just ended leaves its port in a state that allows reuse.
         if os.name != "nt":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind(address)
         except OSError:
             return False
     return True
 
 
 @contextlib.contextmanager
-def local_server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def local_server(uri: str, port: int, host: str = HOST) -> Iterator[subprocess.Popen[bytes]]:
     """Run the server while the context lasts; it answers from the beginning.
 
     Args:
         uri: The tracking URI of a local store or a database.
-        port: The port, on this machine alone.
+        port: The port.
+        host: The address of this machine that listens.
 
     Raises:
         BrokenStore: If MLflow cannot open the database.
@@ -88,7 +125,7 @@ def local_server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     # Not on the command line, where all users see a password.
     environment["MLFLOW_BACKEND_STORE_URI"] = uri
     words = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-    words += ["--host", HOST, "--port", str(port)]
+    words += ["--host", host, "--port", str(port)]
     # A process group of its own: Ctrl-C reaches this process alone, which then ends the group.
     group: dict[str, Any] = (
         {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
@@ -107,13 +144,13 @@ def local_server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
                     words, env=environment, stdout=file, stderr=file, **group
                 )
                 stack.callback(_end, process)
-                _wait(process, port, log, uri)
+                _wait(process, f"http://{reached_at(host)}:{port}/health", log, uri)
         except Away as error:
             raise AutolossError(str(error)) from error
         yield process
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path, uri: str) -> None:
+def _wait(process: subprocess.Popen[bytes], health: str, log: Path, uri: str) -> None:
     """Wait until the server answers.
 
     Raises:
@@ -125,7 +162,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path, uri: str) -> N
             break
         with (
             contextlib.suppress(OSError),
-            urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=2.0),
+            urllib.request.urlopen(health, timeout=2.0),
         ):
             return
         time.sleep(0.1)

@@ -98,6 +98,34 @@ def test_no_port_is_one_that_browsers_refuse() -> None:
     assert free_port(None, usual=5060) not in (5060, 5061)
 
 
+def test_an_address_that_is_not_of_this_machine_is_one_line(run, out) -> None:
+    for host in ("203.0.113.7", "no such host"):
+        result = run("ui", "new", "--host", host, "--no-browser")
+        assert result.exit_code == 2
+        assert f"--host must be an address of this machine, but got host={host!r}" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_server_for_all_machines_answers_at_every_address_and_says_so(out) -> None:
+    port = free_port(None, usual=5350, host="0.0.0.0")
+    words = [sys.executable, "-m", "autoloss", "ui", "new", "--port", str(port), "--no-browser"]
+    with subprocess.Popen(
+        [*words, "--host", "0.0.0.0"],
+        cwd=out.parent,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(f"http://127.0.0.1:{port}/#/")
+        with urllib.request.urlopen(f"http://127.0.0.2:{port}/health", timeout=10) as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGTERM)
+        messages = process.communicate(timeout=60)[1]
+    assert f"every machine that reaches port {port} of this one can read all runs" in messages
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_the_server_answers_at_its_link_and_leaves_nothing_behind(out, ending) -> None:

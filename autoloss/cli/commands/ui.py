@@ -30,6 +30,13 @@ def ui(
             min=1, max=65535, metavar="N", help="The port; by default 5000 or the next free."
         ),
     ] = None,
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The address that listens; 0.0.0.0 serves every machine that reaches this one.",
+        ),
+    ] = "127.0.0.1",
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the link in a browser.")
     ] = True,
@@ -41,4 +48,4 @@ def ui(
     """Start the MLflow dashboard, print its link and open it; Ctrl-C ends it."""
     from autoloss.cli.dashboard import find_place, show
 
-    show(find_place(study, uri=tracking_uri, out=out), port=port, is_opened=browser)
+    show(find_place(study, uri=tracking_uri, out=out), port=port, host=host, is_opened=browser)
