@@ -153,7 +153,7 @@ class VariedNetwork(TableNetwork):
             shapes["sign"] = (parts.heads, inputs)
             shapes["output.weight"] = (parts.heads * self.n_classes, width)
             shapes["output.bias"] = (parts.heads * self.n_classes,)
-        return Layout(shapes)
+        return Layout(shapes, pooled=super().layout.pooled)
 
     def initial(self, generator: torch.Generator) -> Tensor:
         """Draw a candidate's weights ``(P,)``."""
@@ -194,10 +194,11 @@ class VariedNetwork(TableNetwork):
         dropout: Dropout | None = None,
         mix: Mix | None = None,
         products: torch.dtype | None = None,
+        pool: Tensor | None = None,
     ) -> Tensor:
         """Return the features for the last layer; those of the heads one after the other."""
         parts = self.parts
-        hidden = self._first_inputs(weights, features, orders)
+        hidden = self._first_inputs(weights, features, orders, pool)
         if parts.periodic and self.schema.n_numeric:
             hidden = torch.cat([hidden, self._waves(weights, features, orders)], -1)
         self._inputs = hidden

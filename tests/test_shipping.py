@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 import autoloss
+from autoloss.core.admitted import note_named
 from autoloss.core.errors import InputError
 from autoloss.report import summary_from_json
 from autoloss.tracking import read_chosen_trial
@@ -45,6 +47,7 @@ def study(finished, tmp_path, monkeypatch) -> Path:
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     tracked = tmp_path / "reports" / "mine" / "tracking.json"
     tracked.write_text(tracked.read_text().replace(str(finished), str(tmp_path)))
+    note_named("tracking", json.loads(tracked.read_text())["uri"])
     monkeypatch.chdir(tmp_path)
     return tmp_path / "reports" / "mine"
 

@@ -53,7 +53,7 @@ def run(opened: OpenSearch, *, judge_now: bool = False) -> SearchResult:
         InputError: The folder lacks what other machines trained.
     """
     result = take_part(opened, judge_now=judge_now, waits=True)
-    assert isinstance(result, SearchResult)
+    assert not isinstance(result, Concluded)
     return result
 
 

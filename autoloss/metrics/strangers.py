@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from torch import Tensor
 
 Floats = NDArray[np.float64]
@@ -241,6 +240,9 @@ def auroc(known: Floats, strange: Floats) -> float:
         >>> auroc(np.array([0.1, 0.2]), np.array([0.2, 0.9]))
         0.875
     """
+    # A search begins without it.
+    from scipy.stats import rankdata
+
     n, m = len(known), len(strange)
     ranks = rankdata(np.concatenate([known, strange]))[n:].sum()
     return float((ranks - m * (m + 1) / 2) / (n * m))

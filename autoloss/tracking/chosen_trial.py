@@ -45,7 +45,7 @@ def read_chosen_trial(folder: Path, *, uri: str | None = None) -> ChosenTrial:
     known = read_identity(folder)
     if known.uri is None:
         raise InputError(
-            f"{folder} must be a study with runs in MLflow, but was never tracked: "
+            f"{folder} must be a study with runs in MLflow, but was not tracked from here: "
             "name the trial with --trial N."
         )
     place = resolve(uri, remembered=known.uri)

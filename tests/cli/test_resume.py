@@ -7,7 +7,7 @@ from autoloss.core.errors import StudyNotFoundError
 
 def test_resume_reaches_the_study_and_shows_its_end(api, run) -> None:
     words = ["--out", "there", "--storage", "sqlite:///s.db", "--losses", "mine.py"]
-    words += ["--model", "net.py:make"]
+    words += ["--model", "net.py:make", "--executor", "ray", "--address", "head:6379"]
     result = run("resume", "churn", *words)
     assert result.exit_code == 0, result.stderr
     ((name, args, kwargs),) = api.calls
@@ -20,6 +20,8 @@ def test_resume_reaches_the_study_and_shows_its_end(api, run) -> None:
         "metrics": (),
         "model": "net.py:make",
         "judge_now": False,
+        "executor": "ray",
+        "address": "head:6379",
     }
     assert "What ships" in result.stdout
     assert str(Path("there/churn/model")) in result.stdout

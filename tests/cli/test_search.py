@@ -27,7 +27,7 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "--labels-in", "list", "--label-separator", "|", "--label-decision", "f1",
         "--tokens", "words", "--constrained",
         "--images", "photo", "--image-size", "32", "--skip-bad", "--no-examples", "--code-length",
-        "--features", "embed.py:vectors",
+        "--features", "embed.py:vectors", "--executor", "ray", "--address", "head:6379",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     ((name, args, kwargs),) = api.calls
@@ -74,6 +74,8 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "code_length": True,
         "examples": False,
         "features": "embed.py:vectors",
+        "executor": "ray",
+        "address": "head:6379",
         "name": "mine",
         "storage": "sqlite:///s.db",
         "tracking_uri": "http://here",

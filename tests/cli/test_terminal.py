@@ -26,10 +26,10 @@ from tests.report.summaries import make_honest_summary
 
 GROUP = typer.main.get_command(app)
 ORDER = (
-    "search", "resume", "list", "select", "report", "predict", "export", "diagnose", "ui",
+    "search", "resume", "join", "list", "select", "report", "predict", "export", "diagnose", "ui",
     "losses", "spaces", "bench",
 )  # fmt: skip
-LOUD = ("search", "resume", "select", "predict", "export", "ui", "bench")
+LOUD = ("search", "resume", "join", "select", "predict", "export", "ui", "bench")
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,14 @@ from autoloss.core.interrupts import finishing
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends a process there")
 
 
+@pytest.fixture(autouse=True)
+def _heard():
+    """A program that a shell began in the background ignores interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,6 @@ import pytest
 
 import autoloss
 from autoloss.core.settings import NetworkConfig
-from autoloss.experiment import starting
 from autoloss.search import Study, load_space
 from tests.spaces import SMALL
 
@@ -92,8 +90,9 @@ def test_a_study_keeps_the_network_of_the_device_that_it_began_on(
     )
     given = {"space": space, "trials": 8, "device": "cpu"}
     usual = autoloss.plan("sklearn:iris", **given).network
-    # The start of a search asks for the kind of the device; the trainings are on the CPU.
-    monkeypatch.setattr(starting, "find_device", lambda name: SimpleNamespace(type="cuda"))
+    # The start of a search has the size for a GPU; the trainings are on the CPU.
+    of_device = NetworkConfig.trained_on
+    monkeypatch.setattr(NetworkConfig, "trained_on", lambda network, _: of_device(network, "cuda"))
     result = autoloss.search("sklearn:iris", track="off", out=tmp_path, name="one", **given)
     monkeypatch.undo()
     assert "3 hidden layers of 24" not in usual

@@ -78,7 +78,7 @@ def test_the_tag_of_a_chosen_winner_is_deleted_and_another_stays(
 
 
 def test_a_study_that_was_never_tracked_is_one_line(here):
-    with pytest.raises(InputError, match="never tracked"):
+    with pytest.raises(InputError, match="not tracked from here"):
         read_chosen_trial(here)
 
 

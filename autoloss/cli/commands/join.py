@@ -47,7 +47,7 @@ _Wait = Annotated[
 ]
 EXAMPLES = (
     "autoloss join churn --storage postgresql+psycopg://me@db/studies",
-    "autoloss join churn --storage postgresql+psycopg://me@db/studies --data /data/churn.csv",
+    "autoloss join churn --out /shared --data /data/churn.csv --workers 2",
     "autoloss join churn --out /shared",
 )
 
