@@ -14,7 +14,7 @@ def test_a_search_is_sampled_and_its_journal_opens(tmp_path):
     first, last = watch.samples[0], watch.samples[-1]
     assert (first.trials, last.trials) == (0, 12)
     assert last.journal > 0
-    assert last.handles < 100
+    assert last.handles < first.handles + 40
     assert opened(tmp_path, repeats=1)[0] == 12
 
 
