@@ -19,7 +19,8 @@ from autoloss.experiment.replication import fresh_seeds, make_divisions, needs_t
 from autoloss.experiment.session import SearchSession
 from autoloss.experiment.teachers.of_study import MEMBERS, PARTS
 from autoloss.experiment.teachers.teacher import key_of, logits_of_log_probs
-from autoloss.readout import Items, mean_log_probs
+from autoloss.metrics import Scores
+from autoloss.readout import mean_log_probs
 from autoloss.records import REFINED_LOG_LOSS
 from autoloss.report.words import listed
 from autoloss.search import Scorer, Study, Trial
@@ -145,18 +146,33 @@ def _best_in_fold(
     session: SearchSession, job: Job, trials: Sequence[Trial], outcomes: Sequence[Outcome]
 ) -> tuple[int, ...]:
     """Return the trials that teach an outer fold, chosen on its validation rows."""
+    whole, scores = _scored(session, job, trials, outcomes)
+    refined = (
+        {}
+        if scores is None
+        else {one.number: scores.row(k)[REFINED_LOG_LOSS] for k, (one, _) in enumerate(whole)}
+    )
+    return tuple(_best(refined))
+
+
+def _scored(
+    session: SearchSession, job: Job, trials: Sequence[Trial], outcomes: Sequence[Outcome]
+) -> tuple[list[tuple[Trial, Outcome]], Scores | None]:
+    """Return the trainings of a division that have a model, and their scores.
+
+    The scores are on its validation rows; they are None if no training has a model.
+    """
     pairs = zip(trials, outcomes, strict=True)
     whole = [(trial, outcome) for trial, outcome in pairs if outcome.report.has_model]
-    refined: dict[int, float] = {}
-    if whole:
-        scores = Scorer(job.classes, session.study.metric, session.study.seed).score(
-            torch.stack([outcome.logits for _, outcome in whole]),
-            job.valid.targets,
-            [trial.spec for trial, _ in whole],
-            folds=job.folds,
-        )
-        refined = {one.number: scores.row(k)[REFINED_LOG_LOSS] for k, (one, _) in enumerate(whole)}
-    return tuple(_best(refined))
+    if not whole:
+        return whole, None
+    scores = Scorer(job.classes, session.study.metric, session.study.seed).score(
+        torch.stack([outcome.logits for _, outcome in whole]),
+        job.valid.targets,
+        [trial.spec for trial, _ in whole],
+        folds=job.folds,
+    )
+    return whole, scores
 
 
 def logits_of_study(session: SearchSession, fold: Fold) -> Tensor | None:
@@ -226,20 +242,12 @@ def _logits(
     outcomes: Sequence[Outcome],
 ) -> Tensor:
     """Return the logits of the mean of some trainings for the test rows of their division."""
-    study = session.study
-    pairs = zip(trials, outcomes, strict=True)
-    whole = [(trial, outcome) for trial, outcome in pairs if outcome.report.has_model]
-    if not whole:
+    whole, scores = _scored(session, job, trials, outcomes)
+    if scores is None:
         raise TrainingError(
             "The teacher self must train, but all of its trainings on a part of the rows diverged:"
             " set a lower lr in the space."
         )
-    scores = Scorer(job.classes, study.metric, study.seed).score(
-        torch.stack([outcome.logits for _, outcome in whole]),
-        Items.of(job.valid.targets, job.classes),
-        [trial.spec for trial, _ in whole],
-        folds=job.folds,
-    )
     specs = [trial.spec for trial, _ in whole]
     weights = torch.stack([outcome.weights for _, outcome in whole])
     assert fold.test is not None
