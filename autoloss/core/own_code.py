@@ -99,10 +99,10 @@ def read_code(path: str | Path, *, argument: str) -> tuple[bytes, Origin]:
     return source, origin
 
 
-def digest_of(file: str) -> str:
+def digest_of(file: str | Path) -> str:
     """Return the fingerprint of a file, empty if it cannot be read."""
-    with suppress(OSError):
-        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    with suppress(OSError), Path(file).open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
     return ""
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.core.util.hashing import combine_hash_arrays  # type: ignore[attr-defined]
 
+from autoloss.core.own_code import digest_of
 from autoloss.data.values import spelled
 
 
@@ -53,9 +54,6 @@ def source_digest(source: object) -> str:
 
     Args:
         source: A path, a DataFrame of pandas, or something else that a program holds.
-
-    Raises:
-        OSError: A file cannot be read.
     """
     if isinstance(source, pd.DataFrame):
         return fingerprint([(source, row_hashes(source))])
@@ -65,8 +63,7 @@ def source_digest(source: object) -> str:
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file():
             digest.update(file.relative_to(path).as_posix().encode() + b"\0")
-            with file.open("rb") as opened:
-                digest.update(hashlib.file_digest(opened, "sha256").digest())
+            digest.update(digest_of(file).encode())
     return digest.hexdigest()
 
 
