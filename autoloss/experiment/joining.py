@@ -88,7 +88,7 @@ def join(study: str | Path, again: Request, *, progress: Progress, wait: float =
         return Joined(opened.name, len(told), opened.budget, found.text, found.folder)
 
     with left_closed(opened):
-        if (over := _over(opened)) is not None:
+        if (over := opened.conclusion.concluder) is not None:
             opened.close()
             return part(over)
         network = recall_network(opened.config.origin, again.model, study=opened.name)
@@ -128,15 +128,6 @@ def _begun(
             progress.noted(f"Waiting for {study} to begin.")
             is_told = True
         time.sleep(POLL_SECONDS)
-
-
-def _over(study: Study) -> Concluded | None:
-    """Return the process that concludes or has concluded a study; None if it needs trials."""
-    claim = study.conclusion
-    if (reached := claim.reached) is not None and claim.is_reached:
-        return reached
-    other = claim.holder
-    return None if other is None else Concluded(other.host, other.pid)
 
 
 def _check_data(study: Study, request: Request, again: Request) -> None:

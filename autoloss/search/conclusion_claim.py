@@ -65,7 +65,15 @@ class ConclusionClaim:
     @property
     def is_over(self) -> bool:
         """Return whether the study takes no more trials: one concludes, or has concluded."""
-        return self.is_reached or self.holder is not None
+        return self.concluder is not None
+
+    @property
+    def concluder(self) -> Concluded | None:
+        """Return the process that has concluded, or another one that concludes; None for none."""
+        if self.is_reached:
+            return self.reached
+        other = self.holder
+        return None if other is None else Concluded(other.host, other.pid)
 
     @property
     def reached(self) -> Concluded | None:
