@@ -184,6 +184,10 @@ def test_rows_alike_are_no_strangers_and_the_halves_keep_groups(place) -> None:
         ({"ood": STRANGE.iloc[:39]}, "ood must have at least 40 rows.*a table has 39 rows"),
         ({"ood": None}, "ood must be given, because the objectives .* 'ood_auroc'"),
         ({"ood": "nowhere.csv"}, "ood must name a file that exists, but got 'nowhere.csv'"),
+        ({"ood": ("broken.parquet", b"PAR1 and no table")}, "ood: .*broken.parquet must "),
+        ({"ood": ("empty.csv", b"")}, "ood: .*empty.csv must "),
+        ({"ood": ("cells.csv", b"\x00\xff\xfe a,b\n1,2\n")}, "ood: .*cells.csv must "),
+        ({"ood": ("a-folder.csv", None)}, "ood: .*a-folder.csv must "),
         ({"target": ("a", "y")}, "ood must be left out for several labels"),
     ],
 )
@@ -193,6 +197,10 @@ def test_unsuitable_strangers_are_refused_before_a_study_begins(place, options, 
     if target != "y":
         data = data.assign(a=(data.a > 0).astype(int), y=(data.y == "yes").astype(int))
     arguments = {"space": place / "space.toml", "ood": place / "strange.csv", "trials": 4} | given
+    if isinstance(arguments["ood"], tuple):
+        name, content = arguments["ood"]
+        arguments["ood"] = place / name
+        arguments["ood"].mkdir() if content is None else arguments["ood"].write_bytes(content)
     with pytest.raises(InputError, match=message) as refused:
         autoloss.search(data, target, out=place, track="off", name="refused", **arguments)
     assert "\n" not in str(refused.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,8 @@ from autoloss.experiment.workload import (
     AFTER,
     AFTER_EACH_ROW,
     STRANGER_SECONDS,
+    TIMED_ROWS,
+    TIMED_SECONDS,
     after_seconds,
     prediction_seconds,
     reference_seconds,
@@ -257,18 +260,31 @@ def test_predictions_of_locked_rows_take_their_time_from_the_rest() -> None:
         assert plan.finals.trainings <= free.finals.trainings
 
 
-def test_predictions_are_timed_for_the_number_of_locked_rows() -> None:
+def test_predictions_are_timed_for_the_number_of_locked_rows(monkeypatch) -> None:
     frame = pd.DataFrame({"x": np.arange(3000.0) % 7, "y": np.arange(3000) % 2})
-    network = NetworkConfig(width=64)
+    each, clock, calls = 1e-4, [0.0], []
+
+    def predict(*arguments, **_) -> None:
+        calls.append(len(arguments[3]))
+        # The first time of all fills caches.
+        clock[0] += each * calls[-1] if len(calls) > 1 else 10.0
+
+    monkeypatch.setattr("autoloss.experiment.workload.raw_scores", predict)
+    stopped = SimpleNamespace(perf_counter=lambda: clock[0])
+    monkeypatch.setattr("autoloss.experiment.workload.time", stopped)
 
     def seconds(n_test: int | None, strangers: int = 0) -> float:
+        calls.clear()
         test = None if n_test is None else frame.iloc[:n_test]
         data = prepare(frame, DataOptions(target="y", test=test))
-        networks = networks_for([data.encoding.schema], data.task.n_outputs, network)
+        networks = networks_for([data.encoding.schema], data.task.n_outputs, NetworkConfig())
         return prediction_seconds(data, networks[0], strangers)
 
-    assert seconds(None) == 0.0
-    few, many = seconds(30), seconds(3000)
-    assert 10.0 < many / few < 1000.0
+    assert (seconds(None), calls) == (0.0, [])
+    assert seconds(30) == pytest.approx(30 * each)
+    # 256 rows take less than a timing that tells enough.
+    assert calls[:2] == [TIMED_ROWS, TIMED_ROWS]
+    assert calls[2] * each > TIMED_SECONDS
+    assert seconds(3000) == pytest.approx(3000 * each)
     # Strangers are predicted, and their scores compared.
-    assert seconds(None, 8000) > 8000 * STRANGER_SECONDS
+    assert seconds(None, 8000) == pytest.approx(8000 * (each + STRANGER_SECONDS))

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from autoloss.cli.progress_bar import Count
 from autoloss.core.errors import InputError, StudyNotFoundError
 from autoloss.core.files import replacing
-from autoloss.search.naming import nearest_study
+from autoloss.search.naming import CONFIG, SUMMARY, nearest_study
 
 if TYPE_CHECKING:
     from autoloss.inference.predicting import Predicting
 
 STANDARD_OUTPUT = Path("-")
+_MARKS = ("config.json", "model/config.json", CONFIG, SUMMARY)
 _ENDINGS = (".csv", ".parquet")
 # Formats of sequences, of which the model decides.
 _OF_SEQUENCES = (
@@ -39,13 +40,20 @@ def model_folder(model: str, *, out: Path = Path("reports")) -> Path:
         StudyNotFoundError: If there is no such folder.
     """
     path = Path(model).expanduser()
-    found = next((place for place in (path, out / path) if place.exists()), None)
-    if found is None:
+    places = [place for place in (path, out / path) if place.exists()]
+    # A study is often named after its data, which may be a folder of that name here.
+    found = next((place for place in places if _is_of_autoloss(place)), None)
+    if not places:
         raise StudyNotFoundError(
             f"MODEL must be a study's name or folder, or a model's folder, but got MODEL={model!r}"
             f"{nearest_study(model, out)}"
         )
-    return found
+    return found or places[0]
+
+
+def _is_of_autoloss(folder: Path) -> bool:
+    """Return whether a folder has the mark of a model or of a study."""
+    return any((folder / mark).is_file() for mark in _MARKS)
 
 
 def check_output(file: Path, *, data: str) -> None:

@@ -144,8 +144,8 @@ class Encoder:
             " another form: give its probabilities in a file."
         )
 
-    def notes(self, encoding: Any) -> list[str]:
-        """Return notes for the user on an encoding."""
+    def notes(self, fold: Fold) -> list[str]:
+        """Return notes for the user on a fold and its encoding."""
         return []
 
     def glimpses(self, table: str, rows: Sequence[int], encoding: Any) -> list[Glimpse]:

@@ -82,7 +82,7 @@ def prepare(
         *([positive_note] if positive_note else []),
         *unknown_notes,
         *sources.main.labels.notes(keys, total, folds[0].class_counts, held),
-        *encoder.notes(folds[0].encoding),
+        *encoder.notes(folds[0]),
         *_repeated(divisions, divided.test, sources),
     )
     aside = sources.aside(options)

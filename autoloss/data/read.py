@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 import pyarrow as pa
 
-from autoloss.core.errors import InputError, closest
+from autoloss.core.errors import InputError
 from autoloss.data.arff import read_arff
 from autoloss.data.decimal_mark import decimal_mark
 from autoloss.data.delimited_table import read_delimited
@@ -208,12 +209,16 @@ def _head(path: Path, *, label: str, name: str) -> bytes:
     """Return the first bytes of a file that is there, is a file and is not empty."""
     if path.is_dir():
         raise InputError(f"{label} must be a file with a table, but it is a folder.")
+    if label == "-" or (path.exists() and not path.is_file()):
+        raise InputError(
+            f"{name} must name a file, because it is read more than once, but {label} is "
+            f"{'standard input' if label == '-' else 'a pipe or a device'}; save its content to a "
+            "file first."
+        )
     if not path.exists():
-        # `closest` would list the whole folder if no name is close.
-        near = _names_beside(path)
-        hint = closest(path.name, near) if near else ""
-        hint = hint if hint.startswith(", did") else ""
-        raise InputError(f"{name} must name a file that exists, but got {label!r}{hint or '.'}")
+        near = _name_beside(path)
+        hint = f", did you mean {near!r}?" if near else "."
+        raise InputError(f"{name} must name a file that exists, but got {label!r}{hint}")
     try:
         with open_bytes(path) as file:
             head = file.read(4096)
@@ -224,12 +229,17 @@ def _head(path: Path, *, label: str, name: str) -> bytes:
     return head
 
 
-def _names_beside(path: Path) -> list[str]:
-    """Return the names in the folder of a missing file."""
+def _name_beside(path: Path) -> str:
+    """Return the closest name in the folder of a missing file, empty if none is close.
+
+    The endings say nothing, because most files there have the same one.
+    """
     try:
-        return sorted(item.name for item in path.parent.iterdir() if item.is_file())
+        names = {item.stem: item.name for item in sorted(path.parent.iterdir()) if item.is_file()}
     except OSError:
-        return []
+        return ""
+    near = difflib.get_close_matches(path.stem, names, n=1, cutoff=0.7)
+    return names[near[0]] if near else ""
 
 
 def _read_columnar(path: Path, *, label: str, form: str) -> Table:

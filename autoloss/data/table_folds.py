@@ -14,9 +14,11 @@ from autoloss.data.divide import Piece
 from autoloss.data.encode import TableEncoding
 from autoloss.data.folds import Encoder
 from autoloss.data.frames import only
+from autoloss.data.giveaways import giveaway_notes
 from autoloss.data.glimpse import Glimpse
 from autoloss.data.inputs import TableInputs
 from autoloss.data.notes import encoding_notes
+from autoloss.data.parts import Fold
 from autoloss.data.split import Rows
 from autoloss.data.stored import LARGE, StoredInputs, StoredTable
 from autoloss.data.text import TextColumn
@@ -75,9 +77,9 @@ class TableEncoder(Encoder):
             return super().glimpses(table, rows, encoding)
         return [Glimpse.of_text(" | ".join(map(str, row))) for row in texts.to_numpy()]
 
-    def notes(self, encoding: TableEncoding) -> list[str]:
-        """Return notes on the columns of an encoding."""
-        return encoding_notes(encoding)
+    def notes(self, fold: Fold) -> list[str]:
+        """Return notes on the columns of a fold."""
+        return [*encoding_notes(fold.encoding), *giveaway_notes(fold.train, fold.encoding)]
 
     @cached_property
     def _tables(self) -> dict[str, StoredTable]:

@@ -41,8 +41,8 @@ class Bars:
 
     @property
     def text(self) -> str:
-        """Return the end of the scale as a percentage."""
-        return f"{100 * self.scale:g}%"
+        """Return the end of the scale as a percentage; empty where no metric has a bar."""
+        return f"{100 * self.scale:g}%" if any(self.ends) else ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
+import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 
@@ -46,9 +47,11 @@ def safe_name(text: str, *, otherwise: str = "study") -> str:
 
     Examples:
         >>> safe_name("Überweisungen März.csv"), safe_name("???")
-        ('berweisungen-M-rz.csv', 'study')
+        ('Uberweisungen-Marz.csv', 'study')
     """
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:_LONGEST].rstrip("-._")
+    apart = unicodedata.normalize("NFKD", text)
+    bare = "".join(letter for letter in apart if not unicodedata.combining(letter))
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", bare).strip("-._")[:_LONGEST].rstrip("-._")
     name = name or otherwise
     return name if _is_safe(name) else f"study-{name}"[:_LONGEST]
 

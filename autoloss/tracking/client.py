@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
 import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autoloss.tracking.uri import is_server
@@ -48,23 +50,45 @@ def import_quietly(uri: str) -> None:
     _silence_this_thread()
 
 
-class _NotFrom(logging.Filter):
-    """Drops the logs of one thread; the user's own mlflow in other threads keeps its logs."""
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Drop the logs of this thread for a while."""
+    own = {threading.get_ident()} - _SILENCE.threads
+    _silence_this_thread()
+    try:
+        yield
+    finally:
+        _SILENCE.threads -= own
 
-    def __init__(self, thread: int) -> None:
+
+class _NotFrom(logging.Filter):
+    """Drops the logs of some threads; the user's own mlflow in other threads keeps its logs."""
+
+    def __init__(self) -> None:
         super().__init__()
-        self.thread = thread
+        self.threads: frozenset[int] = frozenset()
+
+    def add_this_thread(self) -> None:
+        """Drop the logs of this thread too; a later thread may get the number of an ended one.
+
+        The main thread, which may be the user's, is heard again when another one writes.
+        """
+        living = {one.ident for one in threading.enumerate() if one is not threading.main_thread()}
+        self.threads = frozenset(self.threads & living) | {threading.get_ident()}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether another thread logged the record."""
-        return record.thread != self.thread
+        return record.thread not in self.threads
+
+
+_SILENCE = _NotFrom()
 
 
 def _silence_this_thread() -> None:
     """Drop the logs of mlflow and its libraries in this thread."""
-    silence = _NotFrom(threading.get_ident())
+    _SILENCE.add_this_thread()
     for name in _LOGGERS:
         logger = logging.getLogger(name)
         for place in (logger, *logger.handlers):
-            place.filters[:] = [f for f in place.filters if not isinstance(f, _NotFrom)]
-            place.addFilter(silence)
+            # Nothing happens if it is there already.
+            place.addFilter(_SILENCE)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autoloss.core.errors import InputError
+from autoloss.tracking.client import silenced
 
 if TYPE_CHECKING:
     from autoloss.inference.classifier import Classifier
@@ -40,7 +41,8 @@ def save_pyfunc(model: str | Path, folder: str | Path) -> Path:
     with quiet():
         import mlflow.pyfunc
 
-        mlflow.pyfunc.save_model(path=str(folder), **pyfunc_arguments(classifier, Path(model)))
+        with silenced():
+            mlflow.pyfunc.save_model(path=str(folder), **pyfunc_arguments(classifier, Path(model)))
     return folder
 
 

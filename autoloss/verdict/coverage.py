@@ -54,7 +54,8 @@ def shortfall(coverage: Coverage) -> str:
 
     A verdict needs tuned cross-entropy and another loss, both trained to the end of their
     schedule; at least half of the planned epochs; at least half of the planned trials, or 16
-    trials; and final trainings that were not cut off.
+    trials, ended other than by the time limit (a race that gives up a trial follows its plan);
+    and final trainings that were not cut off.
 
     Examples:
         >>> shortfall(Coverage(7, 16, 2, 20, is_schedule_done=False, seconds_for_all=170.0))

@@ -136,7 +136,7 @@ def test_the_files_of_losses_network_and_features_reach_the_model(place, api, ru
     assert given == [(Path("reports/mine"), options)]
 
 
-def test_a_folder_goes_before_a_name(tmp_path, monkeypatch) -> None:
+def test_only_the_folder_of_a_model_goes_before_a_name(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     study = Path("reports") / "mine"
     study.mkdir(parents=True)
@@ -145,8 +145,13 @@ def test_a_folder_goes_before_a_name(tmp_path, monkeypatch) -> None:
     assert model_folder("mine") == study
     with pytest.raises(InputError, match="did you mean 'mine'"):
         model_folder("mime")
+    # Such as a folder of pictures, after which the study was named.
     Path("mine").mkdir()
+    assert model_folder("mine") == study
+    (Path("mine") / "config.json").touch()
     assert model_folder("mine") == Path("mine")
+    Path("other").mkdir()
+    assert model_folder("other") == Path("other")
 
 
 @pytest.mark.parametrize(

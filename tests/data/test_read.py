@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zipfile
 from pathlib import Path
 
@@ -160,6 +161,19 @@ def test_a_missing_file_suggests_the_closest(tmp_path: Path) -> None:
     (tmp_path / "churn.csv").write_text("a\n1\n")
     with pytest.raises(InputError, match=r"did you mean 'churn.csv'"):
         read_table(tmp_path / "chrun.csv")
+    # The same ending alone makes no name close.
+    with pytest.raises(InputError, match=r"but got '.*nothere.csv'\.$"):
+        read_table(tmp_path / "nothere.csv")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_is_refused_before_anything_is_read_from_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "rows.csv")
+    # Opening it would wait for a writer, and a second reader would miss the first rows.
+    with pytest.raises(InputError, match=r"rows.csv is a pipe or a device; save its content to a"):
+        read_table(tmp_path / "rows.csv")
+    with pytest.raises(InputError, match=r"but - is standard input; save its content to a"):
+        read_table("-")
 
 
 def test_an_unknown_set_or_type_is_named() -> None:

@@ -25,7 +25,7 @@ from autoloss.report.class_facts import (
     ranking_table,
     ranking_text,
 )
-from autoloss.report.comparison import comparison_bars
+from autoloss.report.comparison import Bars, comparison_bars
 from autoloss.report.figures import all_figures
 from autoloss.report.gains import gain_rows
 from autoloss.report.importance import importance_text
@@ -152,14 +152,20 @@ def test_a_change_relative_to_next_to_nothing_has_no_bar(
     metric: str, baseline: float, low: float
 ) -> None:
     one = compared(metric, baseline, low, low + 0.01, True)
-    verdict = replace(BINARY.verdict, comparisons=(one,))
-    assert comparison_bars(replace(BINARY, verdict=verdict)).ends == (None,)
-    assert (
-        "<svg"
-        not in re.findall(
-            r'<td class="bar".*?</td>', render_html(replace(BINARY, verdict=verdict)), re.DOTALL
-        )[0]
-    )
+    other = compared("log_loss", 0.5, -0.01, 0.01, True)
+
+    def cells(*rows: Comparison) -> tuple[Bars, list[str]]:
+        summary = replace(BINARY, verdict=replace(BINARY.verdict, comparisons=rows))
+        page = render_html(summary)
+        assert page.count("% better</span>") == page.count("The bars show the 95%")
+        found = re.findall(r'<td class="bar".*?</td>', page, re.DOTALL)
+        return comparison_bars(summary), ["<svg" in cell for cell in found]
+
+    bars, drawn = cells(one, other)
+    assert (bars.ends[0], drawn) == (None, [False, True])
+    # A column in which nothing could stand is left out, and so are its heading and its sentence.
+    bars, drawn = cells(one)
+    assert (bars.ends, bars.text, drawn) == ((None,), "", [])
 
 
 def test_importance_is_one_sentence_with_the_loss_as_one() -> None:

@@ -18,6 +18,7 @@ from autoloss.data.frozen.facts import frozen_scope
 from autoloss.data.frozen.inputs import VectorInputs
 from autoloss.data.frozen.sources import FrozenVectors
 from autoloss.data.glimpse import Glimpse
+from autoloss.data.parts import Fold
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +47,9 @@ class FrozenEncoder(Encoder):
                 f" those of {encoding.reference}."
             )
 
-    def notes(self, encoding: FrozenEncoding) -> list[str]:
+    def notes(self, fold: Fold) -> list[str]:
         """Return a note on what the verdict does not cover."""
-        return [frozen_scope(encoding)]
+        return [frozen_scope(fold.encoding)]
 
     def glimpses(self, table: str, rows: Sequence[int], encoding: Any) -> list[Glimpse]:
         """Return the first words of texts, or small copies of pictures."""
