@@ -89,46 +89,46 @@ def search(
 
     Args:
         data: A DataFrame, the path of a CSV, TSV (also compressed: .csv.gz), Excel, JSON, JSON
-            lines, Parquet, Feather or ARFF file, or ``sklearn:NAME``. With a `model` of your own
+            lines, Parquet, Feather or ARFF file, or ``sklearn:NAME``. With a custom `model`
             also a `torch.utils.data.Dataset`, a `DataLoader`, an iterable of batches with a
             length, a pair ``(inputs, labels)`` of tensors or arrays, or ``"FILE.py:NAME"`` or
             ``"MODULE:NAME"`` of one or of a function that returns it.
-        target: The column to predict; optional for ``sklearn:NAME``. For several labels a row the
-            names of their columns of yes and no, or patterns such as ``"topic_*"``.
-        metric: The metric that decides: ``"error"`` (the default), ``"balanced_error"``, a name of
+        target: The column to predict; optional for ``sklearn:NAME``. For several labels per row
+            the names of their yes-or-no columns, or patterns such as ``"topic_*"``.
+        metric: The primary metric: ``"error"`` (the default), ``"balanced_error"``, a name of
             scikit-learn's scorers such as ``"accuracy"`` or ``"roc_auc"``, ``"expected_cost"``
             (the default if a cost matrix is given), or a function of probabilities ``(N, C)``
             and classes ``(N,)`` with an attribute ``lower_is_better``.
         space: Name of a search space, or path of a TOML file.
-        trials: Candidates to train.
-        time_limit: The most seconds for everything, the final trainings included. A search with a
-            time limit is no longer a function of its seed.
+        trials: The maximum number of trials.
+        time_limit: The maximum seconds for the whole search, including the final training runs. A
+            search with a time limit is no longer a function of its seed.
         labels_in: ``"columns"``, or ``"list"`` where `target` is a column of lists of labels.
         label_separator: The text between the labels of a cell, where lists are text.
         tokens: Column of the tokens of sequences, whose tags are the target: lists, or text that
             is split into letters; a column's number from 0 in a CoNLL file. None for a table of
             rows.
-        constrained: Decide for tags of entities that may follow each other alone (no I-place after
-            O), by Viterbi's algorithm over the calibrated probabilities; in predictions, entity F1
-            and segment overlap. The error counts the likeliest tag of each token.
-        images: Column of pictures: paths relative to the file, encoded pictures, or arrays. None
-            for a table of rows, and for a folder of pictures or an ``.npz`` file.
-        image_size: The longest side in pixels at which pictures are read; by default that of the
-            median picture, 64 at most.
-        skip_bad: Leave out pictures that cannot be read, instead of refusing them.
-        features: A frozen network that turns pictures, or the texts of a column (the one of kind
+        constrained: Decide only for valid sequences of entity tags (no I-place after O), by the
+            Viterbi algorithm over the calibrated probabilities; in predictions, entity F1 and
+            segment overlap. The error counts the likeliest tag of each token.
+        images: Column of images: paths relative to the file, encoded images, or arrays. None
+            for a table of rows, and for a folder of images or an ``.npz`` file.
+        image_size: The longest side in pixels at which images are read; by default that of the
+            median image, 64 at most.
+        skip_bad: Leave out images that cannot be read, instead of refusing them.
+        features: A frozen network that turns images, or the texts of a column (the one of kind
             ``"text"``), into vectors, which the candidates learn from: ``"timm:NAME"``,
             ``"torchvision:NAME"``, ``"hf:NAME"`` or ``"st:NAME"`` (for the last two also a
             folder), or ``"FILE.py:NAME"``, a function that returns a vector for each of a list of
-            pictures of Pillow or of texts. The file is run.
+            images of Pillow or of texts. The file is executed.
         valid: Rows to validate on; by default a part of `data`.
         test: Rows to lock for the verdict; by default a part of `data`.
-        ood: Strangers: rows that belong to no class, with the columns of `data` (no target), or a
-            folder of pictures. Half of them choose the score of strangeness of each finalist and
-            of the model that ships, the other half are locked and judge it.
+        ood: Out-of-distribution rows, which belong to no class, with the columns of `data` (no
+            target), or a folder of images. One half selects the OOD score of each finalist and of
+            the shipped model, the other half is locked and judges it.
         groups: Column of groups: rows with the same value stay in the same part.
-        cost_column: Column of the cost of each row, such as an amount, by which the costs of its
-            decisions are multiplied (1 for a wrong decision without a cost matrix); no input.
+        cost_column: Column with the cost of each row, such as an amount, by which the costs of its
+            decisions are multiplied (1 for a wrong decision without a cost matrix); not an input.
         split_by: Column of time: train on the past, lock the latest rows.
         drop: Columns to leave out.
         columns: Kind of each column that the guess gets wrong, by name: ``"number"``,
@@ -137,9 +137,9 @@ def search(
         date_format: The format of dates, such as ``"%d/%m/%Y"``, if they can be read either way.
         missing: Cells that mean missing, besides empty cells, ``NA`` and the like.
         classes: Whether each number of the target is a class even if there are many numbers.
-        positive: The positive label of the two.
-        lock: Whether to lock a fifth of the rows for the verdict even of fewer than 10 000; by
-            default these are all judged, each by trainings that held it out.
+        positive: The positive class of a binary target.
+        lock: Whether to lock a fifth of the rows for the verdict, also below 10 000 rows, where by
+            default all rows are judged, each by training runs that held it out.
         class_weights: Weight of each class, or the path of a table of two columns, the class and
             its weight. They join the priors as ``"given_weights"``.
         class_similarity: Similarity of each pair of classes: a square table with the classes in
@@ -147,63 +147,63 @@ def search(
             scaled to sum to 1. It joins the targets as ``"similarity_smoothing"``.
         cost_matrix: Cost of each decision (column) for each true class (row), in any unit: a
             square table with the classes in its index (first column of a file) and header, or a
-            mapping of true classes to mappings of decisions. The model then decides for the least
-            expected cost, and every trial shows it.
-        label_decision: The decision on several labels a row: ``"metric"`` (at thresholds for F1
+            mapping of true classes to mappings of decisions. The model then makes the decision of
+            the lowest expected cost, and every trial reports it.
+        label_decision: The decision on several labels per row: ``"metric"`` (at thresholds for F1
             or for the costs, if the metric is one of these, else the likelier answer),
             ``"likelier"``, ``"f1"``, or a number of labels for each row.
         teacher: A teacher, whose probabilities for the training rows are targets; it joins the
             targets as ``"distillation"``. ``"boosting"`` (scikit-learn's gradient boosting,
-            trained here, which teaches no row that it has seen), ``"self"`` (the best trials of
-            this search teach those that follow, likewise), the folder of a study or a model,
-            a `Classifier`, a fitted estimator with ``predict_proba`` on the columns of `data`, a
+            trained by the search, which teaches no row that it has seen), ``"self"`` (the best
+            trials of this search teach the later trials), the folder of a study or a model, a
+            `Classifier`, a fitted estimator with ``predict_proba`` on the columns of `data`, a
             `torch.nn.Module` that returns logits, a file or DataFrame of predictions, or
-            ``"FILE.py:NAME"`` of one of these or of a function that returns it. The file is run.
-            A teacher that has learnt from validation or test rows is a leak.
+            ``"FILE.py:NAME"`` of one of these or of a function that returns it. The file is
+            executed. A teacher that has learnt from validation or test rows is a leak.
         trust_pickle: Whether a teacher may be a file of joblib or pickle, which can run any code
             when it is opened: trust only files that you or somebody you trust wrote.
         losses: Your own losses, one or several, which are searched too: losses made with
             `autoloss.losses.declare`, or paths of Python files that declare some. The files are
-            run.
-        metrics: Metrics of your own, which every trial has: functions by name, or places
+            executed.
+        metrics: Custom metrics, which every trial has: functions by name, or paths
             ``"FILE.py:NAME"``. A function takes probabilities and targets, or the logits, or the
             model alone, as its attributes say (`autoloss.metrics.Metric` describes them), and
-            `metric`, the objectives of the space and `select` may name it. The file is run.
+            `metric`, the objectives of the space and `select` may name it. The file is executed.
         model: ``"auto"`` for the built-in network, or your own: a function
             ``make_net(n_features, n_outputs)`` or ``make_net(example, n_outputs)`` that returns a
-            `torch.nn.Module`, its place as ``"FILE.py:NAME"``, or a module whose weights every
-            candidate begins from. The file is run. The module maps rows ``(B, n_features)`` of
-            plain numbers (standardised columns, 0 for missing; indicators of missing numbers;
+            `torch.nn.Module`, its path as ``"FILE.py:NAME"``, or a module whose weights every
+            candidate starts from. The file is executed. The module maps rows ``(B, n_features)``
+            of plain numbers (standardised columns, 0 for missing; indicators of missing numbers;
             one-hot categories; TF-IDF weights of text) to logits ``(B, n_outputs)``, one output
             for each class, two for two classes. For sequences it is
             ``make_net(n_codes, n_features, n_outputs)``, and the module maps padded codes and
             numbers with their mask, ``(B, T)``, ``(B, T, n_features)`` and ``(B, T)``, to logits
-            ``(B, T, n_outputs)``. For pictures it is ``make_net(n_channels, n_outputs)`` and reads
+            ``(B, T, n_outputs)``. For images it is ``make_net(n_channels, n_outputs)`` and reads
             ``(B, n_channels, H, W)``. It draws its first weights from torch's random numbers and
             has its own dropout. Losses that need a special last layer are left out.
-        seed: Seed of the split, the settings and the trainings.
+        seed: Seed of the split, the settings and the training runs.
         device: ``"auto"`` (the GPU if there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
-        workers: Processes that train, with a thread each: ``"auto"`` for one on each free core, 1
-            for this process alone with all its threads. The trials do not depend on the number.
-            A GPU, and a network or loss that is no file train in this process. On Ray, the number
-            of workers on all nodes; ``"auto"`` for one on each GPU, or on each processor.
+        workers: Worker processes, with one thread each: ``"auto"`` for one per free core, 1 for
+            this process alone with all its threads. The trials do not depend on the number.
+            With a GPU, and with a network or loss without a file, training stays in this process.
+            On Ray, the number of workers on all nodes; ``"auto"`` for one per GPU, or per CPU.
         executor: ``"local"``, or ``"ray"`` to train on a Ray cluster (``pip install
             "autoloss[ray]"``). The trials do not depend on it.
         address: The address of the cluster: ``"auto"`` for the one that runs on this machine,
             ``"HOST:PORT"`` or ``"ray://HOST:PORT"``; by default one is started on this machine
             for the search.
-        ship: The model that ships: ``"blend"``, a weighted mean of finalists; ``"verdict"``, the
-            loss that the verdict recommends; ``"best"``, the admissible finalist with the lowest
+        ship: The model to ship: ``"blend"``, a weighted mean of finalists; ``"verdict"``, the
+            recommended loss; ``"best"``, the admissible finalist with the lowest
             expected log loss. The report compares all three.
-        refit: Whether the members of that model are trained again on all rows at the end, locked
-            rows too but not `test`, on a schedule that ends about where early stopping ended it
-            before. The figures are those of the trainings before. By default they are if the
-            trainings saw less than two thirds of the rows, and if it takes at most a fifth of the
-            time of the search or fits into `time_limit`.
+        refit: Whether the members of that model are retrained on all rows at the end, including
+            locked rows but not `test`, on a schedule that ends about where early stopping ended
+            the earlier runs. The figures are those of the earlier runs. By default they are if
+            the training runs saw less than two thirds of the rows, and if it takes at most a
+            fifth of the time of the search or fits into `time_limit`.
         code_length: Whether the report has the code lengths of the training labels: two-part, and
             prequential, for which challenger and tuned cross-entropy are trained on growing parts
             of the rows.
-        examples: Whether the report shows the first words or small copies of the pictures of a few
+        examples: Whether the report shows the first words or small copies of the images of a few
             rows on which the finalists disagree.
         name: The study's name; by default the name of the data, with a number if it is taken.
         storage: URL of a database in place of the journal file in the study's folder.
@@ -222,7 +222,7 @@ def search(
         The verdict, the recommended loss, every trial and the trained model.
 
     Raises:
-        InputError: The data or an option is wrong; one line names the fault and the remedy.
+        InputError: The data or an option is wrong; the message names the fault and the remedy.
         TrainingError: No candidate could be trained.
 
     Examples:
@@ -311,7 +311,7 @@ def resume(
     address: str | None = None,
     progress: Watcher = None,
 ) -> SearchResult:
-    """Go on with a study where it stopped; a finished study is read from its folder.
+    """Continue a study where it stopped; a finished study is read from its folder.
 
     Args:
         study: Its name or its folder.

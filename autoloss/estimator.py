@@ -45,7 +45,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         class_weights: Weight of each class.
         class_similarity: Similarity of each pair of classes.
         cost_matrix: Cost of each decision for each true class; `predict` makes the cheapest.
-        label_decision: The decision on several labels a row, as in `autoloss.search`.
+        label_decision: The decision on several labels per row, as in `autoloss.search`.
         teacher: A teacher, whose probabilities are training targets, as in `autoloss.search`.
         trust_pickle: Whether a teacher may be a file of joblib or pickle, which runs any code.
         losses: Your own losses, which are searched too.
@@ -57,12 +57,12 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         missing: Cells that mean missing, besides NaN and the like.
         classes: Whether each number of `y` is a class even if there are many numbers.
         lock: Whether to lock a fifth of the rows for the verdict even of fewer than 10 000.
-        seed: Seed of the split, the settings and the trainings.
+        seed: Seed of the split, the settings and the training runs.
         device: Where to train.
         workers: Processes that train.
         executor: ``"local"`` or ``"ray"``; see `autoloss.search`.
         address: The address of the Ray cluster.
-        ship: The model that ships: ``"verdict"``, ``"best"`` or ``"blend"``, as in `search`.
+        ship: The model to ship: ``"verdict"``, ``"best"`` or ``"blend"``, as in `search`.
         refit: Whether it is trained again on all rows, as in `search`.
         track: ``"all"`` writes every trial to MLflow, ``"off"`` writes none.
         tracking_uri: MLflow's tracking URI.
@@ -71,7 +71,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         classes_: The labels as given, sorted, in the order of the columns of `predict_proba`; of
-            several labels a row their names.
+            several labels per row their names.
         result_: The `SearchResult` of the fit.
         n_features_in_: Number of columns in the fit.
         feature_names_in_: Their names, if `X` had names that are all text.
@@ -137,8 +137,8 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             X: Rows: an array, a frame of pandas, polars or another library, or a list of texts.
-            y: The label of each row; for several labels a row a frame or an indicator matrix of 1,
-                0, and NaN where a label is missing.
+            y: The label of each row; for several labels per row a frame or an indicator
+                matrix of 1, 0, and NaN where a label is missing.
 
         Raises:
             ValueError: Rows and labels do not match, or cannot be learnt from.
@@ -172,7 +172,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _fit_labels(self, frame: pd.DataFrame, y: Any) -> Self:
-        """Search for several labels a row."""
+        """Search for several labels per row."""
         taken = list(map(as_text, frame.columns))
         labels = label_table(self, y, len(frame), taken)
         self.classes_ = np.array(labels.columns, dtype=object)

@@ -95,9 +95,9 @@ def markdown(lines: list[dict[str, Any]]) -> str:
     head = (
         "# Searches on fewer training rows\n\n"
         "`python -m benchmarks.fewer_rows --data DIR` writes this page. Processor seconds of one "
-        "thread; log loss in nats of what ships, on rows that no search saw. The finalists train "
-        "on all rows. Cost and log loss are compared with the search on all rows of the same "
-        "seed.\n\n"
+        "thread; log loss in nats of the shipped model, on rows that no search saw. The finalists "
+        "train on all rows. Cost and log loss are compared with the search on all rows of the "
+        "same seed.\n\n"
         "| set | training rows | compared on | seed | search | cost | whole | cost | log loss | "
         "change | error |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
     )

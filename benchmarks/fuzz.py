@@ -26,7 +26,7 @@ TEXT = (
     " 20 s of a processor, or add more than 1 GiB to the memory of its process (the libraries that"
     " a first case loads count).",
     "A bomb is a small file that claims a huge content, or unpacks to it. It must be refused;"
-    " large pictures, each of them allowed, are read one at a time.",
+    " large images, each of them allowed, are read one at a time.",
 )
 
 

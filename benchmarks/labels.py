@@ -179,12 +179,12 @@ def run(name: str, data: Path, *, trials: int, space: str, seed: int, log: Path)
 def page(log: Path) -> str:
     """Return the table of a log as Markdown."""
     lines = [
-        "# Several labels a row",
+        "# Several labels per row",
         "",
-        "Models of the same training rows, judged on the same test rows. Logistic regression and",
-        "gradient boosting have a model of each label, and their seconds include the",
-        "cross-validation of the thresholds; the seconds are those of a machine with 2 cores that",
-        "other programs shared. `python -m benchmarks.labels --data DIR` makes the table.",
+        "All models are trained on the same rows and judged on the same test rows.",
+        "Logistic regression and gradient boosting train a model for each label, and their",
+        "seconds include the cross-validation of the thresholds; the times are from a shared",
+        "machine with 2 cores. `python -m benchmarks.labels --data DIR` makes the table.",
         "",
         f"| set | model | {' | '.join(FIGURES.values())} |",
         f"|:--|:--|{'--:|' * len(FIGURES)}",

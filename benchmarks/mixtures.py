@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--rows", type=int, default=5_000, help="pictures")
-    parser.add_argument("--epochs", type=int, default=10, help="epochs of pictures")
+    parser.add_argument("--epochs", type=int, default=10, help="epochs of images")
     options = parser.parse_args()
     for name in options.sets:
         if name not in SETS:

@@ -79,18 +79,18 @@ VARIANTS: Mapping[str, Variant] = {
     "bins_8": _of_network("at most 8 bins of a column", bins=8),
     "waves": _of_parts("sines and cosines of 8 fixed frequencies beside the bins", waves=8),
     "periodic": _of_parts("learnt frequencies beside the bins (PBLD)", periodic=16),
-    "learnt": _of_network("learnt frequencies in the place of bins", numbers="waves"),
+    "learnt": _of_network("learnt frequencies in place of bins", numbers="waves"),
     "scale": _of_parts("a learnt scale of each input, 6 times the rate", scale=6.0),
     "skip": _of_parts("a linear term of the inputs", skip=True),
     "heads": _of_parts("4 heads that share the weights (TabM-mini)", heads=4),
-    "silu": _of_parts("SiLU in the place of ReLU", activation="silu"),
-    "gelu": _of_parts("GELU in the place of ReLU", activation="gelu"),
-    "mish": _of_parts("Mish in the place of ReLU", activation="mish"),
-    "selu": _of_parts("SELU in the place of ReLU", activation="selu"),
+    "silu": _of_parts("SiLU in place of ReLU", activation="silu"),
+    "gelu": _of_parts("GELU in place of ReLU", activation="gelu"),
+    "mish": _of_parts("Mish in place of ReLU", activation="mish"),
+    "selu": _of_parts("SELU in place of ReLU", activation="selu"),
     "no_norm": _of_network("without layer normalisation", normalise=False),
     "affine": _of_parts("normalisation with a learnt scale and shift", affine=True),
     "zero": _of_parts("a last layer that begins at 0", zero=True),
-    "bias": _of_parts("initial biases from -1 to 1 in the place of 0", bias=1.0),
+    "bias": _of_parts("initial biases from -1 to 1 in place of 0", bias=1.0),
     **{
         f"width_{width}": _of_network(f"width {width}", width=width)
         for width in (64, 96, 128, 256, 384)
@@ -312,13 +312,13 @@ def markdown(lines: Sequence[Figures]) -> str:
             "```console\n$ python -m benchmarks.network --data DIR\n```",
             f"Cross-entropy without a search of losses, on at most {ROWS:,} rows of a table, a "
             f"quarter of them held out: {DRAWS} settings of learning rate, weight decay and "
-            f"dropout train together, each on {SEEDS_OF_A_DRAW} seeds of the weights. What "
-            f"would ship is the mean of the probabilities of the best {SHIPPED}. Figures are of "
-            f"rows kept apart, at most {FRESH:,}; each variant changes one part of the default "
-            "network or of its training.",
-            "## Each part alone",
+            f"dropout train together, each on {SEEDS_OF_A_DRAW} seeds of the weights. The model "
+            f"is the mean of the probabilities of the best {SHIPPED}. Figures are from unseen "
+            f"rows, at most {FRESH:,}; each variant changes one part of the default network or "
+            "of its training.",
+            "## Each part by itself",
             "The geometric mean of the log loss relative to `default`, over sets and seeds, of "
-            "what would ship and of the best setting alone; ± is half of a 95 % interval. Seconds "
+            "the model and of the best setting by itself; ± is half of a 95 % interval. Seconds "
             "are of one core of a busy machine, the median of the pairs.",
             _table(ratios(lines)),
             "## By set",

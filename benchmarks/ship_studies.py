@@ -166,7 +166,7 @@ def make_missing(names: Sequence[str], seeds: range, data: Path, folder: Path) -
                 found = study(one, data, seed)
                 found.save(path)
                 yield (
-                    f"{one.name} {seed}: {float(found.seconds):.0f} s, last trainings of "
+                    f"{one.name} {seed}: {float(found.seconds):.0f} s, last training runs of "
                     f"{len(found.numbers)} finalists {float(found.refit_seconds):.0f} s"
                 )
 

@@ -143,7 +143,7 @@ def to_markdown(
     columns = [found.get(ending, {}) for ending in COLUMNS]
     rows = [*_loop_rows(columns), *_other_rows(others), *_gpu_rows(gpus)]
     lines = [
-        "| what | bar | all instructions | reached | AVX2 alone | reached |",
+        "| measurement | bar | all instructions | reached | AVX2 alone | reached |",
         "|---|---|---|---|---|---|",
         *(f"| {' | '.join(row)} |" for row in rows),
     ]

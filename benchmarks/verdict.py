@@ -205,7 +205,10 @@ def _fitted(trial: Trial, inputs: Tensor, classes: Tensor, others: Tensor) -> Te
 
 def markdown(found: Mapping[str, Any]) -> str:
     """Return the figures of all parts as a page."""
-    pieces = ["# Can the verdict be trusted?", "```console\n$ python -m benchmarks.verdict\n```"]
+    pieces = [
+        "# Error rates and power of the verdict",
+        "```console\n$ python -m benchmarks.verdict\n```",
+    ]
     for part, (title, text) in TEXTS.items():
         if part in found:
             figures = found[part]
@@ -219,22 +222,22 @@ TEXTS = {
     "aa": (
         "Equal losses",
         "Cross-entropy against a copy of it; every study has its own rows. Brier and smoothed "
-        "cross-entropy always run, so the table counts all verdicts and the verdicts on the copy. "
-        "Chance alone gives \"better\" in at most 2.5 %. Each name draws its own settings, which "
-        "adds to chance: the models then differ by thousandths of a nat.",
+        "cross-entropy always run, so the table counts all verdicts and the verdicts on the "
+        "copy. Chance alone gives \"better\" in at most 2.5 %. Each name draws its own settings, "
+        "which adds to the chance: the models then differ by thousandths of a nat.",
     ),
     "limits": (
         "Equal losses under a time limit",
-        "The same with time limits of a share of the time of a whole study of {rows} rows: "
-        "{better} of {studies} said \"better\"; at a true rate of 2.5 %, 3 % of such series have "
-        "more than {allowed}. A limit that is too short to train anything is refused, which "
-        "claims nothing.",
+        "The same under time limits, each a share of the time of a whole study of {rows} rows: "
+        "{better} of {studies} said \"better\"; at a true rate of 2.5 %, 3 % of such series "
+        "have more than {allowed}. A limit that is too short for any training is refused, "
+        "without a verdict.",
     ),
     "nested": ("Equal losses, few rows", "The same, judged by nested cross-validation."),
     "out_of_fold": (
         "Equal losses on held-out rows",
         "The same with {trials} trials of {epochs} epochs, judged on all rows by the final "
-        "trainings that held them out. Smoothed cross-entropy and Brier always run and can be "
+        "training runs that held them out. Smoothed cross-entropy and Brier always run and can be "
         "truly better, so the two models of a verdict \"better\" or \"worse\" also predict "
         "{fresh} fresh rows: they contradict a verdict unless their 95 % interval agrees with it.",
     ),
@@ -249,14 +252,14 @@ TEXTS = {
         "Share of \"better\" in {repetitions} test sets of {rows} rows; on 4 % of the rows "
         "exactly one model is wrong. The verdict finds a difference of the size that a report "
         "names in half of all cases, and 1.35 times that size in 80 %, if it shows in the error "
-        "alone and must pass Holm's first threshold of 5 % / 3. If log loss shows it too, the "
-        "share is higher.",
+        "alone and must pass Holm's first threshold of 5 % / 3. If it also shows in log loss, "
+        "the share is higher.",
     ),
     "noise": (
         "Wrong labels",
         "Digits, judged on 600 rows with correct labels. Read-outs are fitted on wrong labels "
-        "too, so all probabilities are less confident than correct labels deserve, and the log "
-        "loss shows it.",
+        "too, so all probabilities are underconfident on correct labels, which the log loss "
+        "shows.",
     ),
     "constant": (
         "A constant predictor",

@@ -106,7 +106,7 @@ class Drawing:
 def main() -> None:
     """Write the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--to", type=Path, default=IMAGE, help="the picture's file")
+    parser.add_argument("--to", type=Path, default=IMAGE, help="the image's file")
     options = parser.parse_args()
     options.to.write_text(draw(set(imports_between_parts())), encoding="utf-8", newline="\n")
     sys.stdout.write(f"{options.to} ({options.to.stat().st_size // 1000} kB)\n")

@@ -53,7 +53,7 @@ def main() -> None:
     """Draw the pages of a study, which is made if none is options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--study", type=Path, help="folder of a finished study, with a register")
-    parser.add_argument("--images", type=Path, default=IMAGES, help="folder of the pictures")
+    parser.add_argument("--images", type=Path, default=IMAGES, help="folder of the images")
     parser.add_argument(
         "--only", choices=("dashboard", "report", "diagnosis"), help="only these pages"
     )

@@ -31,7 +31,7 @@ _ENDED = "\x1b[?25h"
 def main() -> None:
     """Run the commands, and draw their output."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=Path, default=IMAGES, help="folder of the picture")
+    parser.add_argument("--images", type=Path, default=IMAGES, help="folder of the image")
     options = parser.parse_args()
     options.images.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="autoloss-docs-") as place:

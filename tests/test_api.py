@@ -310,7 +310,7 @@ def test_a_study_that_cannot_be_resumed_names_the_reason(
             autoloss.search(
                 frame, "target", space=small, trials=6, name="f", out=tmp_path, track="off"
             )
-    with pytest.raises(InputError, match="data must be given to go on"):
+    with pytest.raises(InputError, match="data must be given to continue"):
         autoloss.resume("f", out=tmp_path)
     with pytest.raises(InputError, match="have changed"):
         autoloss.resume("f", out=tmp_path, data=frame.head(500))

@@ -199,7 +199,7 @@ def test_a_column_that_mattered_and_is_mostly_lost_is_refused(
         assert rule in str(told.value)
         assert f"51 of 100 rows hold other cells, such as {cells[0]!r}" in str(told.value)
         assert str(told.value).startswith("DATA: " if way == "frame" else f"{source}: ")
-        with pytest.raises(InputError, match="go on with --force"):
+        with pytest.raises(InputError, match="continue with --force"):
             streamed(trained, source, rows=7)
         with pytest.warns(UnusableCellsWarning, match=f"51 of 100 in '{column}'"):
             probs = trained.predict_proba(source, force=True)

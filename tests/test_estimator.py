@@ -81,7 +81,7 @@ def test_nothing_is_kept_unless_a_folder_is_named(
 
 
 def test_bad_input_is_named(small: Small) -> None:
-    with pytest.raises(InputError, match="one label a row"):
+    with pytest.raises(InputError, match="one label per row"):
         small().fit(X, Y[:-1])
     with pytest.raises(InputError, match="two axes"):
         small().fit(X[:, 0], Y)

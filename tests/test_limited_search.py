@@ -277,7 +277,7 @@ def test_a_verdict_on_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
             autoloss.search(
                 "sklearn:iris", space=space, trials=6, name="s", out=tmp_path, track="off"
             )
-    with pytest.raises(InputError, match="go on without --judge-now"):
+    with pytest.raises(InputError, match="continue without --judge-now"):
         autoloss.resume("s", out=tmp_path, judge_now=True)
 
 

@@ -86,13 +86,13 @@ def test_no_row_is_locked_and_every_row_counts_in_the_verdict(
     assert found is not None
     assert (found.verdict, found.outer, found.replicates) == ("out_of_fold", 0, 10)
     assert (found.kind, found.folds) == ("cross_validation", 5)
-    assert "10 trainings of every finalist" in found.text
+    assert "10 training runs of every finalist" in found.text
     assert summary.data.n_train + summary.data.n_valid == N_ROWS
     assert summary.data.n_test == 0
     assert sum(summary.data.class_counts) == N_ROWS
     assert summary.verdict.n_test == N_ROWS
     assert summary.verdict.decision != "undecided"
-    assert "on 150 rows that the trainings held out" in summary.verdict.text
+    assert "on 150 rows that the training runs held out" in summary.verdict.text
     assert "test_sha256" not in summary.settings
     assert summary.coverage is not None
     assert (summary.coverage.trials, summary.coverage.is_final_cut) == (TRIALS, False)
@@ -163,8 +163,8 @@ def test_the_report_and_the_note_name_the_rows_and_the_correction(
     )
     note = verdict_note(summary)
     for one in (page, text):
-        assert "No row is locked: 10 trainings of every finalist hold out" in one
-        assert "the 150 held-out rows could not show a smaller one" in one
+        assert "No row is locked: 10 training runs of every finalist hold out" in one
+        assert "the 150 held-out rows could not show a smaller difference" in one
         assert "All metrics on the held-out rows, not corrected for the selection" in one
         assert "corrected for the selection on these rows" in one
         assert "tuning is not" in one
@@ -175,7 +175,7 @@ def test_the_report_and_the_note_name_the_rows_and_the_correction(
             assert word not in one
     brief = dict(brief_pairs(summary))
     assert brief["Rows"] == (
-        "5-fold cross-validation, 10 trainings per finalist, 150 held-out rows"
+        "5-fold cross-validation, 10 training runs per finalist, 150 held-out rows"
     )
     assert "less by 0.0123 nats" in brief["Correction"]
 
@@ -248,7 +248,7 @@ def test_fewer_trainings_of_a_short_limit_judge_the_rows_that_they_hold_out(
     assert summary.verdict.n_test == len(judged["targets"]) == pytest.approx(n_rows, abs=1)
     assert summary.resampling is not None
     assert summary.resampling.replicates == count
-    assert f"{count} trainings of every finalist" in summary.resampling.text
+    assert f"{count} training runs of every finalist" in summary.resampling.text
     assert {len(one.metric) for one in summary.finalists} == {count}
     # Gradient boosting predicts the same rows.
     assert summary.reference is not None

@@ -231,7 +231,7 @@ def test_a_study_goes_on_with_the_same_data(
         patch.setattr(SearchSession, "search", stop)
         with pytest.raises(KeyboardInterrupt):
             search(data, small, tmp_path)
-    with pytest.raises(InputError, match="data must be given to go on"):
+    with pytest.raises(InputError, match="data must be given to continue"):
         autoloss.resume("s", out=tmp_path, model=small_net)
     with pytest.raises(InputError, match="changed"):
         autoloss.resume("s", out=tmp_path, model=small_net, data=(data.x + 1.0, data.y.flip(0)))
@@ -293,7 +293,7 @@ def test_tags_of_tokens(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_built_in_network_reads_no_tensors(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="model must be a network of your own"):
+    with pytest.raises(InputError, match="model must be a custom network"):
         autoloss.plan((torch.randn(60, 3), torch.arange(60) % 2))
     found = CliRunner().invoke(app, ["search", "nowhere.py:data", "--model", "nowhere.py:Net"])
     assert (found.exit_code, found.stderr.count("\n")) == (2, 1)

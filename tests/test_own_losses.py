@@ -138,7 +138,7 @@ def test_a_file_that_moved_is_given_once(
 ) -> None:
     interrupted(small, tmp_path, monkeypatch, losses=file)
     moved = file.rename(tmp_path / "moved.py")
-    with pytest.raises(InputError, match=r"gentle must be given to go on, .*mine\.py"):
+    with pytest.raises(InputError, match=r"gentle must be given to continue, .*mine\.py"):
         autoloss.resume("s", out=tmp_path)
     Study.open("s", out=tmp_path, losses=moved).close()
     forget()
@@ -157,7 +157,7 @@ def test_a_loss_that_no_file_holds_is_given_again(
     with pytest.raises(InputError) as error:
         autoloss.resume("s", out=tmp_path)
     assert str(error.value) == (
-        "steep must be given to go on, because s began with this loss of your own and no file "
+        "steep must be given to continue, because s began with this custom loss and no file "
         "has it: give it by losses= or --losses FILE."
     )
     result = autoloss.resume("s", out=tmp_path, losses=steep)
@@ -190,7 +190,7 @@ def test_a_study_around_another_loop_has_them_too(file: Path, tmp_path: Path) ->
         asked = study.ask(8)
         assert "gentle" in {trial.spec.base for trial in asked}
     forget()
-    with pytest.raises(InputError, match="steep must be given to go on"):
+    with pytest.raises(InputError, match="steep must be given to continue"):
         Study.open("own", out=tmp_path)
     with Study.open("own", out=tmp_path, losses=make_steep()) as study:
         assert study.families[2:4] == ("gentle", "steep")

@@ -100,7 +100,7 @@ def test_every_trial_and_the_report_have_all_metrics(result: SearchResult, folde
     assert "| Longest run |" in page
     assert "| `reward` |" in page
     html = (folder / "reports" / "s" / "report.html").read_text(encoding="utf-8")
-    assert "A metric of your own, of the model itself; higher is better." in html
+    assert "A custom metric, of the model itself; higher is better." in html
 
 
 def test_a_metric_of_the_model_is_its_value_for_the_model(
@@ -122,8 +122,8 @@ def test_a_metric_of_the_model_is_its_value_for_the_model(
         one for one in shown.summary.finalists if one.number == shown.summary.verdict.baseline
     )
     assert one.baseline == pytest.approx(np.mean(tuned.metric))
-    assert "by paired trainings" in shown.verdict.text
-    with pytest.raises(InputError, match="metric must be given to go on"):
+    assert "by paired training runs" in shown.verdict.text
+    with pytest.raises(InputError, match="metric must be given to continue"):
         Study.open(folder / "reports" / "model")
 
 

@@ -121,7 +121,7 @@ def test_a_file_from_search_to_predictions(
     assert CliRunner().invoke(app, select).exit_code == 0
     result = CliRunner().invoke(app, ["export", "s", "--to", "mlflow", "-o", "served"])
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
-    assert "this model has a network of your own" in result.stderr
+    assert "this model has a custom network" in result.stderr
     file.write_text(NET.replace("8", "9"), encoding="utf-8")
     with pytest.raises(InputError, match="other names or shapes"):
         autoloss.load(folder, model="net.py:make_net")
@@ -198,7 +198,7 @@ def test_a_function_is_given_again_and_has_the_same_parameters(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted(small, tmp_path, monkeypatch, model=small_net)
-    with pytest.raises(InputError, match="began with small_net, a network of your own, and no"):
+    with pytest.raises(InputError, match="began with small_net, a custom network, and no"):
         autoloss.resume("s", out=tmp_path)
     with pytest.raises(InputError, match="model must have the parameters that s began with"):
         autoloss.resume("s", out=tmp_path, model=wider_net)
@@ -207,7 +207,7 @@ def test_a_function_is_given_again_and_has_the_same_parameters(
     interrupted(small, tmp_path, monkeypatch, name="other", model=wider_net)
     assert StudyConfig.read(tmp_path / "other").fingerprint != written.fingerprint
     interrupted(small, tmp_path, monkeypatch, name="built-in")
-    with pytest.raises(InputError, match="model must be left out to go on with built-in"):
+    with pytest.raises(InputError, match="model must be left out to continue with built-in"):
         autoloss.resume("built-in", out=tmp_path, model=small_net)
 
 

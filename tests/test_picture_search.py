@@ -82,7 +82,7 @@ def test_the_search_learns_the_pictures(result: SearchResult, folder: Path) -> N
     assert (result.model.predict(frame) == labels).mean() > 0.95
     summary = result.summary
     assert summary.data.columns == (("image", "image"),)
-    assert any("learns from columns, not from pictures" in note for note in summary.data.notes)
+    assert any("learns from columns, not from images" in note for note in summary.data.notes)
     assert summary.settings["shift"] == 0.1
     assert (folder / "reports" / "bars" / "report.html").exists()
 
@@ -230,7 +230,7 @@ def test_an_output_of_the_wrong_shape_is_said_in_a_line(
     result: SearchResult, folder: Path
 ) -> None:
     (folder / "flat.py").write_text(NETWORK.replace("54, n_outputs", "54, 7"))
-    with pytest.raises(InputError, match=r"model must map pictures .*9, 9\) to logits"):
+    with pytest.raises(InputError, match=r"model must map images .*9, 9\) to logits"):
         autoloss.plan(
             folder / "bars.npz", space=folder / "space.toml", model=f"{folder / 'flat.py'}:make"
         )

@@ -210,7 +210,7 @@ def test_a_score_of_strangeness_is_a_column_and_equals_that_of_all_rows(trained,
     if score == "energy":
         # Its values for familiar rows are not known, only those at another temperature.
         assert list(found.columns) == [*plain.columns, "ood_score"]
-        assert "no row is called a stranger" in notes[-1]
+        assert "no row is flagged as out of distribution" in notes[-1]
         with pytest.raises(InputError, match=r"energy@10.*take such a score"):
             model.are_strangers(frame, score=score)
         with pytest.raises(InputError, match="take such a score"):
@@ -219,7 +219,7 @@ def test_a_score_of_strangeness_is_a_column_and_equals_that_of_all_rows(trained,
     pd.testing.assert_frame_equal(found.drop(columns=["ood_score", "stranger"]), plain)
     # 286 of 300 familiar rows accept a new one with the probability 286 / 301, at least 95 %.
     np.testing.assert_array_equal(found["stranger"], by_hand > np.sort(by_hand)[285] + 1e-7)
-    assert f"{found['stranger'].sum()} of 300 rows are strangers" in notes[-1]
+    assert f"{found['stranger'].sum()} of 300 rows are out of distribution" in notes[-1]
     np.testing.assert_array_equal(model.are_strangers(frame, score=score), found["stranger"])
 
 
@@ -269,7 +269,9 @@ def test_a_score_that_does_not_exist_is_refused(text: str, message: str) -> None
 
 
 def test_an_unknown_score_of_strangeness_is_refused_before_any_row(trained) -> None:
-    with pytest.raises(InputError, match=r"--ood-score must be a score.*did you mean 'energy'"):
+    with pytest.raises(
+        InputError, match=r"--ood-score must be a known OOD score.*did you mean 'energy'"
+    ):
         Predicting(trained, open_rows(messy()), ood_score="energie")
     frame = messy().assign(ood_score=1)
     with pytest.raises(InputError, match="--id must not have the name"):

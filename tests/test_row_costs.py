@@ -73,7 +73,7 @@ def test_row_costs_are_paid_in_the_search_the_verdict_and_the_report(place: Path
     fresh = FRAME.drop(columns=["amount", "y"])
     assert model.predict(fresh).tolist() == model.decide(fresh, COSTS).tolist()
     for text in (render_markdown(summary), render_html(summary)):
-        assert "Cost of a row" in text
+        assert "Cost per row" in text
     curve = summary.cost_curve
     at = min(range(len(curve.at)), key=lambda n: abs(curve.at[n] - curve.given))
     assert curve.baseline[at] == pytest.approx(shown, rel=0.1)

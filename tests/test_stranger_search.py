@@ -113,7 +113,10 @@ def test_select_ships_the_trial_of_the_best_figure_of_strangers(place, found) ->
     assert chosen.metrics["ood_auroc"] == max(by.values())
     fewest = select_trial(found.summary, "ood_fpr95").metrics["ood_fpr95"]
     assert fewest == min(one.metrics["ood_fpr95"] for one in trials)
-    sentence = "The highest ood auroc on the strangers that choose and the validation rows."
+    sentence = (
+        "The highest ood auroc on the choosing half of the out-of-distribution rows and the "
+        "validation rows."
+    )
     assert rules_found(found.summary)["ood_auroc"] == (chosen.number, sentence)
     plain = replace(found.summary, trials=tuple(replace(one, metrics={}) for one in trials))
     with pytest.raises(InputError, match="known rule, but got by='ood_auroc'"):
@@ -142,7 +145,7 @@ def test_the_report_shows_strangers_and_keeps_them_in_json(found) -> None:
     assert "AUROC of the energy over the temperature" in page
     for words in ("## Strangers", "Distance to the class means", "Tuned cross-entropy: "):
         assert words in text
-    assert "The model that ships has the" in text
+    assert "The shipped model has the" in text
     promoted = PersonalChoice(1, again.recommended, "smaller", "Ada", "2026-01-01T00:00:00")
     later = render_markdown(replace(again, choices=(promoted,), recommended=1))
     assert "The model that shipped first has the" in later
@@ -156,7 +159,7 @@ def test_an_interrupted_search_goes_on_with_its_strangers(place, found, monkeypa
         patched.setattr("autoloss.experiment.running.conclude", stop)
         with pytest.raises(KeyboardInterrupt):
             search(place, name="later", lock=True, ood=STRANGE)
-    with pytest.raises(InputError, match="ood must be given to go on"):
+    with pytest.raises(InputError, match="ood must be given to continue"):
         autoloss.resume("later", out=place, data=FAMILIAR)
     with pytest.raises(InputError, match="ood, a table, must be as it was when the study"):
         autoloss.resume("later", out=place, data=FAMILIAR, ood=STRANGE.assign(a=0.0))
@@ -173,7 +176,7 @@ def test_rows_alike_are_no_strangers_and_the_halves_keep_groups(place) -> None:
     strangers = result.summary.strangers
     assert (strangers.chose, strangers.judged) == (100, 100)
     assert strangers.ships.auroc.low < 0.5 < strangers.ships.auroc.high
-    assert "does not tell the 100 strangers" in render_markdown(result.summary)
+    assert "does not separate the 100 OOD rows" in render_markdown(result.summary)
     assert "ood_auroc" not in result.summary.trials[0].metrics
 
 

@@ -229,8 +229,8 @@ def test_the_text_names_the_work_that_a_limit_allows(time: Time) -> None:
         "continues after epochs 1 and 3); not trained: poly1 and power. There is time for" in text
     )
     assert (
-        f"for {short.finals.replicates} final trainings of cross-entropy and the best other loss "
-        "alone in the place of 5 of 4 families"
+        f"for {short.finals.replicates} final training runs of cross-entropy and the best other "
+        "loss alone in place of 5 of 4 families"
     ) in text
     more = replace(short, finals=replace(short.finals, finalists=3))
     assert "of each finalist of 3 families in" in allowed_text(10.0, WORK, more, ())

@@ -74,8 +74,8 @@ app = typer.Typer(
     cls=Program,
     no_args_is_help=True,
     epilog="Exit codes: 0 done, whatever the verdict; 1 a failure of autoloss, with the path "
-    "of a log; 2 a mistake in the data or the options; 3 another verdict than --fail-unless asks "
-    "for; 130 interrupted; 143 ended by the system.",
+    "of a log; 2 a mistake in the data or the options; 3 a verdict other than --fail-unless "
+    "requires; 130 interrupted; 143 ended by the system.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -14,7 +14,7 @@ CostColumn = Annotated[
         "--cost-column",
         metavar="COLUMN",
         help="Column of the cost of each row, such as an amount: it multiplies the costs of its "
-        "decisions, and is no input.",
+        "decisions, and is not an input.",
         rich_help_panel=DATA,
     ),
 ]

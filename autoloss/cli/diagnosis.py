@@ -181,7 +181,7 @@ def _tables(found: Diagnosis) -> Iterator[tuple[str, Sequence[str], Sequence[Seq
         )
     if found.strangers is not None:
         yield (
-            "Strangers: how well a score tells them from these rows (95% interval)",
+            "OOD rows: how well a score separates them from these rows (95% interval)",
             strangers.HEADS,
             strangers.score_rows(found.strangers.scores),
         )

@@ -1,4 +1,4 @@
-"""The options of a search for pictures and for frozen features."""
+"""The options of a search for images and for frozen features."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-_PICTURES = "Pictures and features"
+_PICTURES = "Images and features"
 Images = Annotated[
     str | None,
     typer.Option(
         "--images",
         metavar="COLUMN",
-        help="Column of pictures: paths relative to DATA, encoded pictures, or arrays. A folder "
-        "with a sub-folder for each class needs no option.",
+        help="Column of images: paths relative to DATA, encoded images, or arrays. A folder "
+        "with a subfolder for each class needs no option.",
         rich_help_panel=_PICTURES,
     ),
 ]
@@ -22,7 +22,7 @@ ImageSize = Annotated[
     typer.Option(
         "--image-size",
         metavar="PIXELS",
-        help="Longest side at which pictures are read; by default that of the median picture, "
+        help="Longest side at which images are read; by default that of the median image, "
         "64 at most.",
         rich_help_panel=_PICTURES,
     ),
@@ -31,7 +31,7 @@ SkipBad = Annotated[
     bool,
     typer.Option(
         "--skip-bad",
-        help="Leave out pictures that cannot be read.",
+        help="Leave out images that cannot be read.",
         rich_help_panel=_PICTURES,
     ),
 ]
@@ -40,9 +40,9 @@ Features = Annotated[
     typer.Option(
         "--features",
         metavar="REFERENCE",
-        help="Frozen network that turns pictures, or the texts of a column, into vectors, which "
+        help="Frozen network that turns images, or the texts of a column, into vectors, which "
         "the candidates learn from: timm:NAME, torchvision:NAME, hf:NAME or st:NAME (or a folder "
-        "in the place of NAME), or FILE.py:NAME, a function of a list of pictures or texts. The "
+        "in place of NAME), or FILE.py:NAME, a function of a list of images or texts. The "
         "file is run.",
         rich_help_panel=_PICTURES,
     ),
@@ -52,6 +52,6 @@ FeaturesAgain = Annotated[
     typer.Option(
         "--features",
         metavar="FILE.py:NAME",
-        help="Your own function that computed the features in the search. The file is run.",
+        help="Your own function that computed the features in the search. The file is executed.",
     ),
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-_LABELS, _SEQUENCES = "Several labels a row", "Sequences"
+_LABELS, _SEQUENCES = "Several labels per row", "Sequences"
 
 LabelsIn = Annotated[
     str,
@@ -47,7 +47,7 @@ Constrained = Annotated[
     bool,
     typer.Option(
         "--constrained",
-        help="Decide for tags of entities that may follow each other alone: no I-place after O.",
+        help="Allow only valid sequences of entity tags: no I-place after O.",
         rich_help_panel=_SEQUENCES,
     ),
 ]

@@ -14,8 +14,8 @@ Ood = Annotated[
     typer.Option(
         "--ood",
         metavar="FILE",
-        help="Strangers, rows (or a folder of pictures) that belong to no class: half of them "
-        "choose the score that tells them, the locked half judges it.",
+        help="Out-of-distribution rows (or a folder of images), which belong to no class: half "
+        "of them select the score that detects them, the locked half judges it.",
         rich_help_panel=DATA,
     ),
 ]

@@ -67,7 +67,7 @@ Data = Annotated[
     str,
     typer.Argument(
         help="A CSV, TSV (also .gz), Excel, JSON(L), Parquet, Feather, ARFF or CoNLL file, folder "
-        "of pictures, sklearn:NAME (digits, wine, ...), FILE.py:NAME or MODULE:NAME of a Dataset.",
+        "of images, sklearn:NAME (digits, wine, ...), FILE.py:NAME or MODULE:NAME of a Dataset.",
         metavar="DATA",
         show_default=False,
         autocompletion=complete.data,
@@ -93,7 +93,7 @@ Target = Annotated[
         "--target",
         "-t",
         metavar="COLUMN",
-        help="Column to predict; needed for all data but sklearn:NAME. Several labels a row are "
+        help="Column to predict; needed for all data but sklearn:NAME. Several labels per row are "
         "columns of yes and no: a,b,c or a pattern 'topic_*'.",
         rich_help_panel=DATA,
     ),
@@ -141,7 +141,7 @@ CostMatrix = Annotated[
     typer.Option(
         metavar="FILE",
         help="Cost of decisions: a square table, true classes in first column, decisions in "
-        "header (also reject, for none); of labels a row each, with columns miss and false_alarm.",
+        "header (also reject); for several labels a row each, with columns miss and false_alarm.",
         rich_help_panel=DATA,
     ),
 ]
@@ -181,7 +181,7 @@ Missing = Annotated[
     list[str] | None,
     typer.Option(
         metavar="MARK",
-        help="A cell that means missing, besides the usual ones; may be repeated.",
+        help="Another text that marks a missing cell; may be repeated.",
         rich_help_panel=DATA,
     ),
 ]
@@ -195,13 +195,13 @@ Classes = Annotated[
 ]
 Positive = Annotated[
     str | None,
-    typer.Option(metavar="LABEL", help="The positive class of the two.", rich_help_panel=DATA),
+    typer.Option(metavar="LABEL", help="The positive class of two.", rich_help_panel=DATA),
 ]
 Lock = Annotated[
     bool,
     typer.Option(
         "--lock",
-        help="Lock a fifth of the rows for the verdict even of a table under 10,000 rows.",
+        help="Lock a fifth of the rows for the verdict, also below 10,000 rows.",
         rich_help_panel=DATA,
     ),
 ]
@@ -211,7 +211,7 @@ Metric = Annotated[
         metavar="METRIC",
         help="The metric that decides: error (the default), accuracy, balanced_error, f1, "
         "log_loss, roc_auc, mcc or another name of scikit-learn's scorers, expected_cost (the "
-        "default with --cost-matrix), or FILE.py:NAME, a function of your own.",
+        "default with --cost-matrix), or FILE.py:NAME, your own function.",
         autocompletion=complete.metrics,
         rich_help_panel=BUDGET,
     ),
@@ -230,7 +230,7 @@ Losses = Annotated[
     typer.Option(
         "--losses",
         metavar="FILE",
-        help="A Python file that declares your own losses; may be repeated. It is run.",
+        help="A Python file that declares your own losses; may be repeated. It is executed.",
         rich_help_panel=BUDGET,
     ),
 ]
@@ -238,7 +238,7 @@ Metrics = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FILE.py:NAME",
-        help="A metric of your own, which every trial has; may be repeated. The file is run.",
+        help="A custom metric, which every trial has; may be repeated. The file is executed.",
         rich_help_panel=BUDGET,
     ),
 ]
@@ -248,7 +248,7 @@ Network = Annotated[
         "--model",
         metavar="FILE.py:NAME",
         help="Your own network: a function of (n_features, n_outputs), for sequences of (n_codes, "
-        "n_features, n_outputs), that returns a PyTorch module. The file is run.",
+        "n_features, n_outputs), that returns a PyTorch module. The file is executed.",
         rich_help_panel=BUDGET,
     ),
 ]
@@ -270,14 +270,14 @@ JudgeNow = Annotated[
 ]
 Trials = Annotated[
     int,
-    typer.Option(min=1, metavar="N", help="Most candidates to train.", rich_help_panel=BUDGET),
+    typer.Option(min=1, metavar="N", help="Maximum number of trials.", rich_help_panel=BUDGET),
 ]
 TimeLimit = Annotated[
     float | None,
     typer.Option(
         parser=duration,
         metavar="DURATION",
-        help="Most wall time, the final trainings included: 90s, 10m, 1h30m.",
+        help="Maximum wall time, including the final training runs: 90s, 10m, 1h30m.",
         rich_help_panel=BUDGET,
     ),
 ]
@@ -303,7 +303,7 @@ Workers = Annotated[
     str,
     typer.Option(
         metavar="N",
-        help="Processes that train on a CPU; auto: one on each free core.",
+        help="Worker processes on a CPU; auto: one per free core.",
         callback=number_or_auto,
         rich_help_panel=BUDGET,
     ),
@@ -393,7 +393,7 @@ Verbose = Annotated[
         "--verbose",
         "-v",
         callback=set_verbose,
-        help="Also show timings, choices with their reasons, and the places of files.",
+        help="Also show timings, choices with their reasons, and the paths of files.",
         rich_help_panel=OUTPUT,
     ),
 ]

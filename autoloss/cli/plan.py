@@ -50,12 +50,12 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.network:
         yield "Network", plan.network
     yield "Families", ", ".join(plan.families)
-    yield "Baselines", "cross-entropy tuned as hard as any, smoothed cross-entropy, Brier"
+    yield "Baselines", "equally tuned cross-entropy, smoothed cross-entropy, Brier"
     if plan.dropped:
         yield "Left out", f"{', '.join(plan.dropped)} (the budget is too small for them)"
     yield (
         "Budget",
-        f"{plan.trials} trials, at least {plan.quota} a family, "
+        f"{plan.trials} trials, at least {plan.quota} per family, "
         f"{plan.together or 'as many as is fastest'} trained together on {plan.device}",
     )
     if plan.memory:

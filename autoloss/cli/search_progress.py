@@ -21,7 +21,7 @@ from autoloss.report.words import duration_text, metric_words, value_text
 _DONE = {
     "start": "Data were read and divided",
     "search": "The search took",
-    "final": "Final trainings, verdict and report took",
+    "final": "Final training runs, verdict and report took",
 }
 _BAR = 30
 # Characters of the words before a bar, and of those on both sides of it.

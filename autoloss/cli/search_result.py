@@ -146,7 +146,7 @@ def _show_finalists(console: Console, summary: Summary) -> None:
 def _show_policies(console: Console, summary: Summary) -> None:
     """Print the models that could ship, in the columns that fit the width."""
     title = metric_words(summary.metric).title
-    header = ("What could ship", title, "Log loss", "Change of log loss", "95% interval")
+    header = ("Shipping policy", title, "Log loss", "Change of log loss", "95% interval")
     rows = [
         (
             f"{row.policy} (ships)" if row.ships else row.policy,

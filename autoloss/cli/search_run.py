@@ -101,7 +101,7 @@ def _say_kept(study: str, *, out: Path, storage: str | None) -> None:
     judge = command_line([*words, "--judge-now"])
     say(
         f"interrupted; the study is kept. For a verdict on the trials so far: {judge}; "
-        f"to go on: {command_line(words)}"
+        f"to continue: {command_line(words)}"
     )
 
 
@@ -146,7 +146,7 @@ def require(result: SearchResult, demand: Demand | None) -> None:
     """
     if demand is not None and result.verdict.decision != demand.value:
         say(
-            f"the verdict is {result.verdict.decision}, and --fail-unless asks for {demand.value}."
+            f"the verdict is {result.verdict.decision}, and --fail-unless requires {demand.value}."
         )
         raise typer.Exit(NOT_BETTER)
 

@@ -23,7 +23,7 @@ from autoloss.report.recipe import loss_toml
 from autoloss.report.words import metric_words, value_text
 from autoloss.verdict.rules import RULES, rule_sentence, select_trial
 
-_NOTE = "On the validation rows, which took part in the choice: expect slightly worse elsewhere."
+_NOTE = "On the validation rows, which took part in the choice: expect slightly worse on new rows."
 
 
 def rule_of(by: str | None, trial: int | None) -> str | int:
@@ -65,7 +65,7 @@ def show(
     show_pairs(console, list(_pairs(summary, trial, by)))
     console.print()
     has_shipped = summary.recommended != before.recommended
-    _show_figures(console, before, trial, other="Shipped before" if has_shipped else "What ships")
+    _show_figures(console, before, trial, other="Shipped before" if has_shipped else "Ships now")
     console.print(Text(_NOTE))
     console.print()
     console.print(Text(settings_toml(trial)), soft_wrap=True)

@@ -45,7 +45,8 @@ def check_weights(weights: Weights | None) -> dict[str, float] | None:
             )
         if twice := repeated(classes):
             raise InputError(
-                f"{weights} must have one row a class, but got {', '.join(twice)} more than once."
+                f"{weights} must have one row per class, but got {', '.join(twice)} more than "
+                "once."
             )
         weights = dict(zip(classes, others.iloc[:, 0], strict=True))
     if not isinstance(weights, Mapping):

@@ -63,7 +63,7 @@ def _known(piece: Piece, keys: list[str]) -> tuple[Piece, str]:
     if not unknown.any():
         return (
             piece,
-            f"{piece.name}: labels that no training row has count nowhere: {listed(names)}.",
+            f"{piece.name}: labels that no training row has do not count: {listed(names)}.",
         )
     if unknown.all():
         raise InputError(

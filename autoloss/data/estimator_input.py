@@ -44,7 +44,7 @@ def feature_frame(estimator: Any, X: ArrayLike | Frame) -> pd.DataFrame:
     if isinstance(X, list | tuple) and X and _are_lists(X):
         raise InputError(
             "X must have as many columns in every row, but got lists of unequal length; for tags"
-            " of sequences call autoloss.search with tokens= in the place of the estimator."
+            " of sequences call autoloss.search with tokens= in place of the estimator."
         )
     if _are_texts(X):
         return pd.DataFrame({"x0": pd.Series(list(X), dtype="string")})
@@ -151,7 +151,7 @@ def class_labels(estimator: Any, y: ArrayLike | None, n_rows: int) -> NDArray[An
     labels: NDArray[Any] = column_or_1d(np.asarray(y), warn=True)
     if len(labels) != n_rows:
         raise InputError(
-            f"y must have one label a row of X, but got {len(labels)} labels for {n_rows} rows."
+            f"y must have one label per row of X, but got {len(labels)} labels for {n_rows} rows."
         )
     if labels.dtype.kind in "fc":
         assert_all_finite(labels, input_name="y")

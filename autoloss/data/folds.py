@@ -140,7 +140,7 @@ class Encoder:
             InputError: There is no such form.
         """
         raise InputError(
-            "A module must read numbers, pictures or the tensors of a data set, but the rows have"
+            "A module must read numbers, images or the tensors of a data set, but the rows have"
             " another form: give its probabilities in a file."
         )
 

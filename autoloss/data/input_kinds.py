@@ -89,7 +89,7 @@ KINDS = {
         ImageReader,
         image_signature,
         image_example,
-        not_boosted="it learns from columns, not from pictures",
+        not_boosted="it learns from columns, not from images",
         space=lambda encoding: "image",
         provides=("cutmix",),
         needs=lambda encodings: ("pillow",),

@@ -75,8 +75,8 @@ def _records(text: str, label: str) -> list[Record]:
         else:
             return [found]
     raise InputError(
-        f"{label} must be a table: a list of objects, an object a line, or columns that are lists"
-        " of one length."
+        f"{label} must be a table: a list of objects, one object per line, or columns that are "
+        "lists of one length."
     )
 
 

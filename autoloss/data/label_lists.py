@@ -82,14 +82,14 @@ def note_of_lists(classes: Iterable[object], *, name: str) -> str:
     """
     texts = [one.strip() for one in classes if isinstance(one, str)]
     if texts and all(one.startswith("[") and one.endswith("]") for one in texts):
-        return f"Each list in {name!r} is a class; --labels-in list reads several labels a row."
+        return f"Each list in {name!r} is a class; --labels-in list reads several labels per row."
     for separator in _SEPARATORS:
         parts = {part.strip() for one in texts for part in one.split(separator)} - {""}
         # Fewer words than classes: classes share them.
         if any(separator in one for one in texts) and len(parts) < len(texts):
             return (
                 f"Each combination in {name!r} is a class; --label-separator {separator!r} reads"
-                " several labels a row."
+                " several labels per row."
             )
     return ""
 

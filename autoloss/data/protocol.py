@@ -94,8 +94,8 @@ def _judged(
 def _out_of_fold(trainings: int) -> str:
     """Return a sentence on the rows of a verdict by held-out rows."""
     return (
-        f"No row is locked: {trainings} trainings of every finalist hold out different rows, and "
-        "the verdict is reached on all held-out rows, corrected for the selection."
+        f"No row is locked: {trainings} training runs of every finalist hold out different rows, "
+        "and the verdict is reached on all held-out rows, corrected for the selection."
     )
 
 

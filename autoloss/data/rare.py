@@ -68,7 +68,7 @@ def rare_notes(
             else "give the costs of wrong decisions with --cost-matrix FILE."
         )
         notes.append(
-            f"Error hardly sees them: a model that never finds one has an error of "
+            f"Error hardly reflects them: a model that finds none of them has an error of "
             f"{_percent(share)}. Choose --metric average_precision, or {other}"
         )
     if negatives and (rate := float(sampling_rates(class_counts, negatives)[0])) < 1.0:

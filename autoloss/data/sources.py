@@ -183,7 +183,7 @@ def _load_pictures(source: Source, options: DataOptions) -> Sources:
     main = tables["data"]
     shape = common_shape(main.cells, options.image_size, label=main.table.label)
     read = {name: one.read(shape, skip_bad=options.skip_bad) for name, one in tables.items()}
-    found = _beside(read, (main.column, main.hashed), options, kind="images", unread="no picture")
+    found = _beside(read, (main.column, main.hashed), options, kind="images", unread="no image")
     return replace(found, notes=(size_note(shape, read["data"][1]), *found.notes))
 
 

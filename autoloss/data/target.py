@@ -128,7 +128,7 @@ def _of_values(series: pd.Series, *, name: str, label: str) -> TargetColumn:
         if series.dropna().map(lambda cell: isinstance(cell, list | tuple | np.ndarray)).all():
             raise InputError(
                 f"Target {name!r} must hold classes, but {label} has lists in it; for several"
-                " labels a row add --labels-in list (in Python labels_in='list')."
+                " labels per row add --labels-in list (in Python labels_in='list')."
             )
         raise InputError(
             f"Target {name!r} must hold classes, but {label} has neither numbers nor text in it."

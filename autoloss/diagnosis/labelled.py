@@ -264,7 +264,7 @@ def _probabilities(table: NDArray[Any], where: str, notes: list[str]) -> NDArray
         raise InputError(
             f"{where}probs must sum to 1 in every row, but {int(off.sum()):,} rows do not, the "
             f"first is row {row} with {total[row]:.4g}: save scores before the softmax under "
-            "logits; several labels a row need labels of the same shape."
+            "logits; several labels per row need labels of the same shape."
         )
     zeros = int((table <= _LEAST_PROB).sum())
     if zeros:

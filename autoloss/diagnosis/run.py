@@ -121,8 +121,8 @@ def diagnosed(
         notes.append(f"The gradient is that of the loss without {' and '.join(dropped)}.")
     if predictions.items is not None and spec.prior != "none":
         raise InputError(
-            f"loss must be without a prior for several labels a row, whose counts differ, but got "
-            f"prior={spec.prior!r}: diagnose one label at a time."
+            "loss must be without a prior for several labels per row, whose counts differ, but "
+            f"got prior={spec.prior!r}: diagnose one label at a time."
         )
     if counts is None and spec.prior != "none":
         notes.append(f"{spec.prior} uses the class counts of these labels.")

@@ -50,13 +50,14 @@ def strangers_of(predictions: LabelledPredictions, strange: Tensor, *, seed: int
         )
     if strange.shape[1] < LEAST_ROWS:
         raise InputError(
-            f"The strangers must be at least {LEAST_ROWS} rows, but are {strange.shape[1]}."
+            f"The out-of-distribution rows must be at least {LEAST_ROWS}, but are "
+            f"{strange.shape[1]}."
         )
     logits, of_logits = predictions.logits, predictions.kind != "probabilities"
     if strange.shape[-1] != logits.shape[-1]:
         raise InputError(
-            f"The strangers must have the scores of {logits.shape[-1]} classes, but have those of "
-            f"{strange.shape[-1]}."
+            f"The out-of-distribution rows must have scores of {logits.shape[-1]} classes, but "
+            f"have {strange.shape[-1]}."
         )
     random = np.random.default_rng(seed)
     weights = _weights(predictions, strange.shape[1], random)

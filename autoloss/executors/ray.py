@@ -268,7 +268,7 @@ class RayCrew(Crew):
         except ConnectionError as error:
             raise TrainingError(
                 "The Ray cluster must stay connected, but the connection was lost "
-                f"({first_line(error)}): go on with autoloss resume."
+                f"({first_line(error)}): continue with autoloss resume."
             ) from error
         self._miss()
 

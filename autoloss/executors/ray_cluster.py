@@ -131,7 +131,7 @@ class RayCluster:
             _check_versions(node.name, found)
             if missing:
                 raise InputError(
-                    f"A file of your own must have the same path on every node, but {node.name} "
+                    f"A custom file must have the same path on every node, but {node.name} "
                     f"has no {missing[0]}: put it into a folder that all nodes share."
                 )
 

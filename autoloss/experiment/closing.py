@@ -34,10 +34,10 @@ def closing(study: Study, tracker: Tracking) -> Iterator[None]:
     except UnwritableError as error:
         if not (trials := study.trials):
             raise
-        ended = count_text(sum(trial.ended > 0 for trial in trials), "trial")
+        ended = count_text(sum(trial.ended > 0 for trial in trials), "finished trial")
         raise UnwritableError(
-            f"{error} The study is kept, with {ended} that ended: where there is room again, "
-            f"`autoloss resume {study.name}` goes on."
+            f"{error} The study is kept, with {ended}: once there is space, "
+            f"`autoloss resume {study.name}` continues."
         ) from error
 
 

@@ -11,10 +11,10 @@ from autoloss.core.files import writable, write_whole
 from autoloss.core.interrupts import finishing
 from autoloss.core.task import TaskKind
 from autoloss.experiment.ahead import Ahead
+from autoloss.experiment.boosted_parts import why_not_boosted
 from autoloss.experiment.boosting import Boosted
 from autoloss.experiment.code_lengths import with_training_code
 from autoloss.experiment.confirmation import LockedPredictions, confirm_on_locked
-from autoloss.experiment.label_boosting import MOST_LABELS
 from autoloss.experiment.label_decision import as_decided
 from autoloss.experiment.limit_text import done_text
 from autoloss.experiment.nesting import judge_by_nesting
@@ -130,14 +130,11 @@ def _selected(session: SearchSession) -> Selection:
 
 def _note_no_reference(session: SearchSession) -> None:
     """Report why gradient boosting was left out."""
-    if reason := session.opened.data.kind.not_boosted:
+    reason = why_not_boosted(session.opened.data)
+    if not reason and session.clock.limit is not None:
+        reason = "the time limit had no room for it"
+    if reason:
         session.note(f"Gradient boosting was left out: {reason}.")
-        return
-    if (n_labels := len(session.opened.data.task.names)) > MOST_LABELS:
-        session.note(f"Gradient boosting was left out: a model for each of {n_labels} labels.")
-        return
-    if session.clock.limit is not None:
-        session.note("Gradient boosting was left out: the time limit had no room for it.")
 
 
 def _coverage(session: SearchSession, *, is_final_cut: bool) -> Coverage:

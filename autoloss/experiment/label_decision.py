@@ -38,7 +38,7 @@ def check_label_decision(rule: str | int, task: Task) -> None:
     if not task.names:
         if rule != BY_METRIC:
             raise InputError(
-                f"label_decision must be left out for one label a row, but got {rule!r}."
+                f"label_decision must be left out for one label per row, but got {rule!r}."
             )
         return
     text = str(rule)

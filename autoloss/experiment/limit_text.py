@@ -36,7 +36,7 @@ def allowed_text(limit: float, asked: Workload, plan: TimePlan, dropped: tuple[s
         if not finals.finalists:
             finalists = "cross-entropy and the best other loss alone"
         less.append(
-            f"{finals.replicates} final trainings of {finalists} in the place of "
+            f"{finals.replicates} final training runs of {finalists} in place of "
             f"{whole.replicates} of {whole.finalists} families"
         )
     if finals.repeats < whole.repeats:
@@ -61,7 +61,7 @@ def done_text(plan: TimePlan, trials: Sequence[TrialRecord], *, finalists: int, 
     whole = sum(trial.state == "complete" for trial in trials)
     return (
         f"Planned within the limit: {count_text(plan.trials, 'trial')} at {plan.epochs} epochs "
-        f"and {plan.finals.replicates} final trainings of each finalist. Done: "
+        f"and {plan.finals.replicates} final training runs of each finalist. Done: "
         f"{count_text(len(trials), 'trial')}, {whole} of them to their end, and {each} final "
-        f"trainings of {count_text(finalists, 'finalist')}."
+        f"training runs of {count_text(finalists, 'finalist')}."
     )

@@ -68,7 +68,7 @@ def judge_out_of_fold(
         items,
         paired=selection.replication.paired(study, choice),
         optimism=optimism,
-        where=f"on {items_text(items, study.task)} that the trainings held out",
+        where=f"on {items_text(items, study.task)} that the training runs held out",
     )
     verdict = trusted(
         verdict, selection.snapshot, choice, compared_by[1], items, selection.coverage

@@ -158,7 +158,7 @@ def recall_network(
     if record is None:
         if again not in (None, AUTO):
             raise InputError(
-                f"model must be left out to go on with {study}, which began with the built-in "
+                f"model must be left out to continue with {study}, which began with the built-in "
                 "network."
             )
         return None
@@ -172,8 +172,8 @@ def recall_network(
     if model is None:
         where = "no file holds it" if file is None else f"{file} is not there"
         raise InputError(
-            f"model must be given to go on, because {study} began with {name}, a network of your "
-            f"own, and {where}: give it by model= or --model FILE.py:NAME."
+            f"model must be given to continue, because {study} began with {name}, a custom "
+            f"network, and {where}: give it by model= or --model FILE.py:NAME."
         )
     check_unchanged(model.file, model.sha256, record["sha256"], study=study)
     return replace(model, stacked=record["stacked"], draws=record["draws"])
@@ -235,7 +235,8 @@ def _about(model: OwnModel, layout: Layout, reason: str) -> str:
     where = f" of {Path(model.file).name}" if model.file else ""
     return (
         f"The network is {model.name}{where}, {layout.size:,} numbers a candidate; {reason}. It "
-        "has its own dropout and layers: dropout, [network] and precision of the space do nothing."
+        "has its own dropout and layers: dropout, [network] and precision of the space have no "
+        "effect."
     )
 
 

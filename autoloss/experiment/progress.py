@@ -9,7 +9,7 @@ from typing import Protocol
 from autoloss.records import Plan, Update
 from autoloss.report.words import duration_text
 
-PHASES = {"search": "Searching", "final": "Final trainings"}
+PHASES = {"search": "Searching", "final": "Final training runs"}
 LINE_SECONDS = 5.0
 """Least seconds between two lines in a log."""
 

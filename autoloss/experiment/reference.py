@@ -19,6 +19,7 @@ from autoloss.experiment.session import SearchSession
 from autoloss.metrics import resolve_metric
 from autoloss.readout import Items
 from autoloss.records import Comparison, Reference
+from autoloss.report.shipped import SHIPPED
 from autoloss.search import StudySnapshot
 from autoloss.verdict.comparisons import compare
 from autoloss.verdict.metric_rows import metric_on_rows
@@ -194,13 +195,13 @@ def _is_far_ahead(one: Comparison) -> bool:
 
 
 def _text(one: Comparison, is_far_ahead: bool, name: str) -> str:
-    has = f"{name.capitalize()}, untuned, has {difference_words(one)} than what ships"
+    has = f"{name.capitalize()}, untuned, has {difference_words(one)} than {SHIPPED}"
     if is_far_ahead:
-        says = "the model is what holds this back, not the loss"
+        says = "the limit is the model, not the loss"
     elif one.covers_zero:
-        says = "the two cannot be told apart"
+        says = "no clear difference"
     elif (one.difference < 0.0) == one.lower_is_better:
-        says = "it is ahead, but not so far that the model would be the problem"
+        says = "it is ahead, but not so far that the model is the limit"
     else:
-        says = "the model is not what holds this back"
+        says = "the model is not the limit"
     return f"{has} ({interval_words(one)}): {says}."

@@ -110,9 +110,10 @@ def refit(
     if not trained:
         return Refitted(model, Refit(n_rows, False, STOPPED))
     members = len(found.members)
-    why = "it was asked for" if asked else f"the trainings had seen {1.0 / share:.0%} of the rows"
+    seen = f"the training runs had seen {1.0 / share:.0%} of the rows"
+    why = "it was asked for" if asked else seen
     if trained < members:
-        why = STOPPED if trained < count * trials else "the time had no room for more"
+        why = STOPPED if trained < count * trials else "the time limit left no room for more"
     return Refitted(found, Refit(n_rows, True, why, trained=trained, members=members))
 
 

@@ -172,8 +172,8 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
         for name in self.objects:
             if getattr(self, name) is None:
                 raise InputError(
-                    f"{name} must be given to go on, because the study began with one that is not "
-                    f"kept: call autoloss.resume(name, {name}=...)."
+                    f"{name} must be given to continue, because the study began with one that it "
+                    f"does not store: call autoloss.resume(name, {name}=...)."
                 )
 
     def missing_tables(self) -> list[str]:
@@ -194,8 +194,8 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
         if missing := self.missing_tables():
             tables = " and ".join(missing)
             raise InputError(
-                f"{tables} must be given to go on, because the study began with data that no file "
-                f"holds, such as a DataFrame: call autoloss.resume(name, {tables}=...)."
+                f"{tables} must be given to continue, because the study began with data that no "
+                f"file holds, such as a DataFrame: call autoloss.resume(name, {tables}=...)."
             )
         source = "" if self.data is None else self.data
         network = space.network
@@ -254,7 +254,7 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
         if unknown := [key for key in values if key not in names]:
             raise InputError(
                 "A study must be of this version of autoloss or of an earlier version, but its "
-                f"request has the option {unknown[0]!r}: go on with the version that began it."
+                f"request has the option {unknown[0]!r}: continue with the version that began it."
             )
         options: dict[str, Any] = {
             names[key]: tuple(value) if isinstance(value, list) else value

@@ -101,7 +101,7 @@ def open_again(
         opened.close()
         raise InputError(
             f"{opened.name} must be a study that autoloss trained itself, but a loop of its own "
-            "asks its trials: go on there with autoloss.Study.open(name)."
+            "asks its trials: continue there with autoloss.Study.open(name)."
         )
     return opened
 

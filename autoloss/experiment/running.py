@@ -78,7 +78,7 @@ def take_part(
         if judge_now and not any(trial.metrics for trial in study.trials):
             raise InputError(
                 f"A verdict now must have a trial that ended with a model, but {study.name} has "
-                "none: go on without --judge-now."
+                "none: continue without --judge-now."
             )
         study.check_examples()
         session = make_session(opened)

@@ -291,7 +291,7 @@ class SearchSession:
             if not self.finals.finalists:
                 families = "cross-entropy and the best other loss alone"
             self.note(
-                f"The time limit allows final trainings of {families}, "
+                f"The time limit allows final training runs of {families}, "
                 f"{self.finals.replicates} of each finalist instead of {asked.replicates}."
             )
         self.study.fit_finalists(self.finals.finalists)

@@ -193,7 +193,7 @@ def _model(
             f"Trial {number} must be trained again, because only the weights of finalists are "
             f"kept, but got no data: call autoloss.ship({study.name!r}, {number}, {wanted})."
         )
-    progress.noted(f"Trial {number} is no finalist: it is trained again.")
+    progress.noted(f"Trial {number} is not a finalist: it is trained again.")
     data, teacher = read_again(study, request, model=network)
     session = make_session(
         OpenSearch(

@@ -85,7 +85,7 @@ class StrangerRows:
             if named:
                 raise InputError(
                     f"ood must be given, because the objectives of the space have {named[0]!r}:"
-                    " give strangers, or leave that objective out."
+                    " give out-of-distribution rows, or leave that objective out."
                 )
             return None
         check_strangers(data.task, subject="ood")

@@ -199,7 +199,10 @@ def judge_strangers(
     numbers = list(replication.models)
     if session.clock.is_up:
         numbers = [n for n in numbers if n in sides or n in weights]
-        session.note("The time was up: strangers judge the verdict's sides and what ships alone.")
+        session.note(
+            "The time was up: only the scores of the shipped model and of the verdict's two "
+            "trials were judged on the out-of-distribution rows."
+        )
     judge = StrangerJudge(rows, replication, numbers, seed)
     finalists = [judge.finalist(number, is_side=number in sides) for number in numbers]
     pool = HeldOutFinalists(replication.held_out)

@@ -245,8 +245,8 @@ def _logits(
     whole, scores = _scored(session, job, trials, outcomes)
     if scores is None:
         raise TrainingError(
-            "The teacher self must train, but all of its trainings on a part of the rows diverged:"
-            " set a lower lr in the space."
+            "The teacher self must train, but all of its training runs on a part of the rows "
+            "diverged: set a lower lr in the space."
         )
     specs = [trial.spec for trial, _ in whole]
     weights = torch.stack([outcome.weights for _, outcome in whole])

@@ -211,7 +211,7 @@ class Page(_Sentences):
         self._handle.update(self)
 
     def __repr__(self) -> str:
-        return "\n".join(self._notes) or "A search begins."
+        return "\n".join(self._notes) or "The search starts."
 
     def _repr_html_(self) -> str:
         return "".join(f"<div>{html.escape(note)}</div>" for note in self._notes) + self._bar

@@ -125,7 +125,7 @@ def _source(
             weights_name=repr(tensors.name),
             stem=plain(file.stem),
             rule=decision["rule"],
-            n_members=f"{count} trainings" if count > 1 else "one training",
+            n_members=f"{count} training runs" if count > 1 else "one training run",
             has_text=has_text,
             text_is_first=has_text and not classifier.config.text_width,
             columns=literal(list(by_name(classifier.encodings))),

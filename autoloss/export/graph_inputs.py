@@ -72,7 +72,7 @@ class GraphInputs:
         mixed = [name for name, kind in kinds.items() if len(kind) > 1]
         if mixed:
             raise InputError(
-                f"--to {form} must be asked for a model whose trainings agree on the kind of "
+                f"--to {form} must be asked for a model whose training runs agree on the kind of "
                 f"every column, but they read {listed(mixed)} as "
                 f"{' and '.join(sorted(kinds[mixed[0]]))}; use --to code or --to mlflow."
             )

@@ -38,12 +38,12 @@ def check_built_in(classifier: Classifier, form: str) -> None:
     if classifier.model is not None:
         raise InputError(
             f"--to {form} must be asked for a model of autoloss's own network, but this model has"
-            " a network of your own: export that by its own code, and take the loss and read-out"
+            " a custom network: export that by its own code, and take the loss and read-out"
             " from loss.py."
         )
     if classifier.own_code and form == "mlflow":
         raise InputError(
-            f"--to {form} must be asked for a model without code of your own, but this model reads"
+            f"--to {form} must be asked for a model without custom code, but this model reads"
             f" the vectors of {classifier.own_code}, and no export contains code."
         )
 

@@ -14,7 +14,7 @@ from autoloss.inference.classifier import Classifier
 from autoloss.models import Features
 
 _PIXELS = {
-    "pixels": "uint8 (N, H, W, C): upright pictures on white, scaled to H x W with antialiasing, "
+    "pixels": "uint8 (N, H, W, C): upright images on white, scaled to H x W with antialiasing, "
     "in grey (C = 1) or red, green and blue (C = 3)"
 }
 

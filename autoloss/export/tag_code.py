@@ -68,7 +68,7 @@ def tagger_source(classifier: Classifier, file: Path, tensors: Path) -> str:
             stem=plain(file.stem),
             letters=all(one.letters for one in encodings),
             rule=rule,
-            n_members=f"{count} trainings" if count > 1 else "one training",
+            n_members=f"{count} training runs" if count > 1 else "one training run",
             columns=literal(list(dict.fromkeys([encodings[0].tokens.tokens, *names]))),
             classes=literal(list(classifier.task.classes)),
             decision=repr(decision["decision"]),

@@ -74,9 +74,9 @@ class TagInputs:
         mixed = [name for name, own in kinds.items() if len(own) > 1]
         if mixed:
             raise InputError(
-                f"--to {form} must be asked for a model whose trainings agree on the kind of every"
-                f" column, but they read {mixed[0]!r} as"
-                f" {' and '.join(sorted(kinds[mixed[0]]))}; use --to code or --to mlflow."
+                f"--to {form} must be asked for a model whose training runs agree on the kind of "
+                f"every column, but they read {mixed[0]!r} as "
+                f"{' and '.join(sorted(kinds[mixed[0]]))}; use --to code or --to mlflow."
             )
         return cls(
             encodings[0].letters,

@@ -37,7 +37,7 @@ def export(classifier: Classifier, form: str, path: str | Path) -> tuple[Path, .
     check_path(form, path)
     if are_pictures(classifier) and form == "code":
         raise InputError(
-            "a model of pictures is exported to mlflow, torch and onnx, but got --to code: numpy"
+            "a model of images is exported to mlflow, torch and onnx, but got --to code: numpy"
             " has no convolutions."
         )
     if are_vectors(classifier) and form == "code":

@@ -41,14 +41,14 @@ Decision = Literal["error", "balanced_error", "expected_cost"]
 class Classifier(Shown):
     """A trained classifier: the mean of the calibrated probabilities of its members.
 
-    The members are trainings of the same loss, or of the losses of a blend, on fresh seeds and
+    The members are training runs of the same loss, or of the losses of a blend, on fresh seeds and
     divisions of the rows. Each has its own read-out, which calibrates it. A temperature calibrates
     their mean as a whole.
 
     Args:
         task: The kind of label and its classes.
         config: The built-in network.
-        members: The trainings, one or more.
+        members: The training runs, one or more.
         decision: The quantity that `predict` minimises: the error (the likeliest class), the
             balanced error (the class whose probability is highest relative to its share of the
             training rows) or the expected cost.
@@ -86,7 +86,7 @@ class Classifier(Shown):
     def _card(self) -> Card:
         first = self.members[0]
         columns = sum(not kind.startswith("left out") for _, kind in first.encoding.kinds)
-        trained = "training" if len(self.members) == 1 else "trainings"
+        trained = "member" if len(self.members) == 1 else "members"
         outputs = self.task.outputs
         classes = list(map(str, outputs[:5]))
         more = [f"{len(outputs) - 5} more"] if len(outputs) > 5 else []
@@ -364,7 +364,7 @@ class Classifier(Shown):
         """
         if self.task.names or self.task.kind == "sequence":
             several = "several" if self.task.names else "a tag for each token"
-            raise InputError(f"decide must be for one label a row, but the model has {several}.")
+            raise InputError(f"decide must be for one label per row, but the model has {several}.")
         costs = torch.from_numpy(cost_array(cost_matrix, self.task))
         probs = torch.from_numpy(self.predict_proba(data, force=force))
         return decided_labels(self.task, cost_decisions(probs, costs).numpy(), costs)

@@ -50,7 +50,7 @@ def load(
         model: Your own network, if the model has one, as in `autoloss.search`: a saved model holds
             weights but no code.
         features: Your own function ``"FILE.py:NAME"`` that computed the frozen features, if there
-            is one. The file is run.
+            is one. The file is executed.
 
     Raises:
         InputError: There is no model, a newer version wrote it, or its loss or network is unknown.

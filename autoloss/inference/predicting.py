@@ -69,7 +69,7 @@ class Predicting:
             # Refused before any row is read.
             self._limit(self._score(self.ood_score))
         if self.labels == "wide" and not self.classifier.task.names:
-            raise InputError("--wide must be left out for a model with one label a row.")
+            raise InputError("--wide must be left out for a model with one label per row.")
         if self.id_column is not None and self.id_column not in names:
             raise unknown_name(f"--id must name a column of {label}", self.id_column, names)
         if self.id_column in self._written:
@@ -126,7 +126,7 @@ class Predicting:
             if self.id_column is not None:
                 held = held.add_column(0, self.id_column, piece.column(self.id_column))
         if not self.force:
-            reader.check(label=self.rows.label, remedy="go on with --force")
+            reader.check(label=self.rows.label, remedy="continue with --force")
         if note := reader.note:
             self.tell(note)
         if self.ood_score is not None:
@@ -162,13 +162,13 @@ class Predicting:
         limit = self._limit(score)
         if limit is None:
             return (
-                f"no row is called a stranger, because the model has no scores of {score} for"
-                " familiar rows."
+                f"no row is flagged as out of distribution, because the model has no {score} "
+                "scores of in-distribution rows."
             )
         recall = RECALL if self.ood_recall is None else self.ood_recall
         return (
-            f"{found:,} of {seen:,} rows are strangers: {score} above {limit:.4g}, as in"
-            f" {1 - recall:.3g} of familiar rows."
+            f"{found:,} of {seen:,} rows are out of distribution: {score} above {limit:.4g}, as"
+            f" in {1 - recall:.3g} of in-distribution rows."
         )
 
     def _predicted(self, log_probs: Tensor) -> pd.DataFrame:

@@ -52,7 +52,7 @@ class OodScore:
         name, mark, number = text.partition("@")
         if name not in OF_LOGITS:
             known = [*OF_LOGITS, OWN]
-            raise unknown_name("--ood-score must be a score of strangeness", name, known)
+            raise unknown_name("--ood-score must be a known OOD score", name, known)
         try:
             temperature = float(number) if mark else 1.0
         except ValueError:
@@ -177,8 +177,8 @@ def check_strangers(task: Task, *, subject: str) -> None:
     if has_strangers(task):
         return
     raise InputError(
-        f"{subject} must be left out for several labels a row and for sequences: the scores of "
-        "strangers are those of one class a row."
+        f"{subject} must be left out for several labels per row and for sequences: the scores of "
+        "strangers are those of one class per row."
     )
 
 
@@ -226,7 +226,7 @@ def threshold_of(rule: StrangerRule | None, score: OodScore, recall: float) -> f
         return rule.threshold(score, recall)
     known = [] if rule is None else list(rule.familiar)
     raise InputError(
-        "A row can be called a stranger only by a score whose values for familiar rows the model "
+        "A row can be flagged only by an OOD score whose in-distribution values the model "
         f"has, but it has {f'those of {listed(known)}' if known else 'none'}, and the score is "
         f"{score}: {'take such a score' if known else 'search again'}."
     )

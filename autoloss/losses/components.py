@@ -96,7 +96,7 @@ TARGETS = _by_name(
         name="smoothing",
         summary="Labels (1 - epsilon) * one-hot + epsilon / C.",
         source="Szegedy et al. 2016, Rethinking the Inception Architecture, arXiv:1512.00567",
-        use="A network that is too confident, or a few wrong labels.",
+        use="An overconfident network, or a few wrong labels.",
         parameters={
             "epsilon": FloatParam(0.0, 0.3, default=0.05, valid=Interval(0.0, 1.0, open_high=True))
         },
@@ -105,7 +105,7 @@ TARGETS = _by_name(
     Component(
         name="similarity_smoothing",
         summary="Labels (1 - epsilon) * one-hot + epsilon * (row of a class-similarity matrix).",
-        source="Szegedy et al. 2016, arXiv:1512.00567, with the matrix in the place of 1 / C",
+        source="Szegedy et al. 2016, arXiv:1512.00567, with the matrix in place of 1 / C",
         use="Classes of different similarity: a cat is more like a tiger than like a lorry.",
         parameters={
             "epsilon": FloatParam(0.0, 0.3, default=0.05, valid=Interval(0.0, 0.5, open_high=True))
@@ -127,10 +127,10 @@ TARGETS = _by_name(
     ),
     Component(
         name="cutmix",
-        summary="Puts a box of another picture into each, and mixes their labels by its area.",
+        summary="Pastes a box of another image into each, and mixes their labels by its area.",
         source="Yun et al. 2019, CutMix: Regularization Strategy to Train Strong Classifiers with "
         "Localizable Features, ICCV, arXiv:1905.04899",
-        use="Pictures, of which no part alone must decide; check the calibration afterwards.",
+        use="Images, where no single part should decide; check the calibration afterwards.",
         parameters={
             "alpha": FloatParam(0.1, 2.0, default=1.0, log=True, valid=_ABOVE_ZERO),
             "per_example": _PER_EXAMPLE,

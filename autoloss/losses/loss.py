@@ -29,7 +29,7 @@ from autoloss.losses.parameters import Parameter
 
 Family = Literal["proper", "margin", "focusing", "robust", "ordinal", "normalised", "own"]
 """The purpose of a loss: a proper score; a margin between the classes; weight on hard or on easy
-examples; wrong labels; classes in an order; logits of bounded norm; or a loss of your own."""
+examples; wrong labels; classes in an order; logits of bounded norm; or a custom loss."""
 Head = Literal["linear", "unbiased", "cosine"]
 """The last layer that a loss is made for; see `declare`."""
 

@@ -181,8 +181,8 @@ def recall(
         if name not in discover():
             where = "no file has it" if origin is None else f"{origin.file} does not exist"
             raise InputError(
-                f"{name} must be given to go on, because {study} began with this loss of your "
-                f"own and {where}: give it by losses= or --losses FILE."
+                f"{name} must be given to continue, because {study} began with this custom loss "
+                f"and {where}: give it by losses= or --losses FILE."
             )
     return {name: found.get(name) or origin for name, origin in known.items()}
 
@@ -235,7 +235,7 @@ def _check_names(loss: Loss) -> None:
     for name in (loss.name, *loss.aliases):
         if name in taken:
             raise InputError(
-                f"a loss of your own must have a new name, but got {name!r}, which is "
+                f"a custom loss must have a new name, but got {name!r}, which is "
                 f"{taken[name]} already."
             )
     for name in _RANGE_KEYS & set(loss.parameters):

@@ -120,7 +120,7 @@ def label_thresholds(costs: Tensor) -> Tensor:
     if bool(is_wrong.any()):
         label = int(is_wrong.nonzero()[0])
         raise InputError(
-            "costs must make a wrong decision dearer than the right one, but got "
+            "costs must make a wrong decision more expensive than the right one, but got "
             f"costs[{label}]={costs[label].tolist()}."
         )
     return false_yes / (false_yes + false_no)

@@ -130,8 +130,8 @@ def recall_metrics(
         if found.named(name) is None:
             where = "no file has it" if origin is None else f"{origin.file} does not exist"
             raise InputError(
-                f"metric must be given to go on, because {study} began with the function {name!r}"
-                f" and {where}: give it by metric= or metrics=."
+                f"metric must be given to continue, because {study} began with the function "
+                f"{name!r} and {where}: give it by metric= or metrics=."
             )
     kept = {name: found.origins.get(name) or origin for name, origin in known.items()}
     return OwnMetrics(tuple(one for one in found.metrics if one.name in known), kept)
@@ -158,7 +158,7 @@ def _opened(name: str, given: OwnMetric) -> tuple[Metric | None, Origin | None]:
     file, _, place = given.rpartition(":")
     if not file.endswith(".py") or (name and name != place):
         rule = f"FILE.py:{name or 'NAME'}"
-        raise InputError(f"A metric of your own must be named as {rule}, but got {given!r}.")
+        raise InputError(f"A custom metric must be named as {rule}, but got {given!r}.")
     module, origin = module_of(file, argument="metric")
     found = named_in(module, place, place=Path(file).name, argument="metric")
     own = replace(found, name=place) if isinstance(found, Metric) else metric_of(found, name=place)
@@ -178,6 +178,6 @@ def _check_name(name: str) -> None:
         )
     if name in DECLARED or name in ALIASES or name in _FIGURES:
         raise InputError(
-            f"A metric of your own must have a name of its own, but got {name!r}, which is a"
+            f"A custom metric must have a name of its own, but got {name!r}, which is a"
             " metric already."
         )

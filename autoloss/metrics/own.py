@@ -113,10 +113,10 @@ def check_values(metric: OwnFunction, judged: Judged) -> None:
         other = called(metric, _taken(predicted, order), _taken(targets, order))
         if not abs(value - other) <= _EQUAL * max(1.0, abs(value)):
             raise InputError(
-                f"A metric must not depend on the order of the rows, but got"
-                f" {metric.name}={value:.6g} and {other:.6g} in another order: if its rows are not"
-                f" independent, set {metric.name}.independent = False, so that whole trainings are"
-                " compared."
+                "A metric must not depend on the order of the rows, but got "
+                f"{metric.name}={value:.6g} and {other:.6g} in another order: if its rows are not "
+                f"independent, set {metric.name}.independent = False, so that whole training runs "
+                "are compared."
             )
 
 

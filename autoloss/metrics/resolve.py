@@ -186,7 +186,8 @@ def _check_fit(metric: Metric, facts: ClassFacts | None) -> None:
         raise InputError(f"The metric {metric.name!r} must have {rule}, but got {got}{hint}.")
     if declared and declared.several_labels and facts.task != "multilabel":
         raise InputError(
-            f"The metric {metric.name!r} must have several labels a row, but got one label a row."
+            f"The metric {metric.name!r} must have several labels per row, but got one label per "
+            "row."
         )
     if declared and declared.reads != "items" and facts.task != "sequence":
         raise InputError(

@@ -73,7 +73,7 @@ class ImageNetwork:
         places = " x ".join(map(str, self._map))
         return (
             f"{config.depth} residual convolutions of {config.width} on {places} places of"
-            f" pictures of {schema.height} x {schema.width}, {self.layout.size:,} weights"
+            f" images of {schema.height} x {schema.width}, {self.layout.size:,} weights"
         )
 
     @property

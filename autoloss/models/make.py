@@ -21,7 +21,7 @@ from autoloss.models.table import TableNetwork
 from autoloss.models.tokens import TokenNetwork
 
 NO_NETWORK = (
-    "model must be a network of your own for a Dataset, a DataLoader or tensors, but got 'auto':"
+    "model must be a custom network for a Dataset, a DataLoader or tensors, but got 'auto':"
     " give a function of (example, n_outputs) or a module; for a matrix of numbers give a"
     " DataFrame."
 )

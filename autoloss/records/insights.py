@@ -247,7 +247,7 @@ class CostCurve:
             it. ``"reviewed"`` (more classes): the share of the rows, the highest expected
             cost first, that a person decides without a mistake.
         at: Its values, rising.
-        challenger: Mean cost of a row under the challenger at each.
+        challenger: Mean cost per row under the challenger at each.
         baseline: The same under tuned cross-entropy.
         single: Mean cost if all rows get the single cheapest class; empty for
             ``"reviewed"``.

@@ -77,7 +77,7 @@ def data_pairs(summary: Summary) -> Pairs:
     return (
         ("Source", data.source),
         ("Target", f"{data.target} ({data.task}, {classes_text(data)})"),
-        *([("Cost of a row", data.cost_column)] if data.cost_column else []),
+        *([("Cost per row", data.cost_column)] if data.cost_column else []),
         *_parts(summary),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autoloss.records import Edge, Summary
 from autoloss.report.insights import decision_names
-from autoloss.report.shipped import judged_words
+from autoloss.report.shipped import SHIPPED, judged_words
 from autoloss.report.words import (
     count_text,
     difference_text,
@@ -22,6 +22,8 @@ from autoloss.report.words import (
     value_text,
 )
 
+# The words of earlier versions for the shipped model in the stored sentence.
+_SHIPPED_EARLIER = "what ships"
 # A matrix of more classes is in summary.json alone.
 _CLASSES = 40
 
@@ -86,7 +88,7 @@ def reference_facts(summary: Summary) -> ReferenceFacts | None:
             figures += f" (95% interval {interval_text(name, found.low, found.high)})"
     return ReferenceFacts(
         figures=f"{figures}.",
-        text=found.text.replace("what ships", judged_words(summary)),
+        text=found.text.replace(_SHIPPED_EARLIER, SHIPPED).replace(SHIPPED, judged_words(summary)),
         is_far_ahead=found.is_far_ahead,
     )
 

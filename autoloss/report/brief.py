@@ -42,7 +42,7 @@ def brief_pairs(summary: Summary) -> tuple[tuple[str, str], ...]:
         ("Correction", correction_short(summary)),
         ("Smallest detectable difference", _power(summary)),
         (REFERENCE, _reference(summary)),
-        ("Strangers", strangers_short(summary)),
+        ("OOD rows", strangers_short(summary)),
         ("Decisions", rule_short(summary)),
         ("On an edge", edges_short(summary)),
     )

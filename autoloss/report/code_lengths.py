@@ -57,7 +57,7 @@ def code_facts(summary: Summary) -> CodeFacts | None:
         f"On the {rows_name(summary)}",
         f"{found.labels:,} {unit}s. Compression is relative to a code that knows the class shares "
         "of the training rows.",
-        ("", f"Bits a {unit}", "Perplexity", "Compression"),
+        ("", f"Bits per {unit}", "Perplexity", "Compression"),
         tuple(
             (name, _bits(bits), perplexity_text(bits), compression_text(bits, found.prior))
             for name, bits in ((_SHARES, found.prior), *models)
@@ -103,13 +103,13 @@ def _training_tables(
     every += [(f"{name}, two-part", found.two_part[side]) for name, side in sides]
     codes = CodeTable(
         "On the training rows",
-        f"{found.labels:,} {unit}s of {found.rows:,} rows. These codes pay for what a network "
-        f"learns: the receiver knows the inputs and no {unit}. "
+        f"{found.labels:,} {unit}s of {found.rows:,} rows. These codes include the cost of the "
+        f"model: the receiver knows the inputs and no {unit}. "
         f"The prequential code sends blocks in {_ORDERS[found.order]}, each with networks that "
         "learnt from the blocks before. The two-part code sends a network first, half of log2 "
-        f"{found.rows:,} bits for each of its {found.weights:,} weights. Neither pays for the "
-        "settings that the search chose on these rows.",
-        ("Code", f"Bits a {unit}", "Compression"),
+        f"{found.rows:,} bits for each of its {found.weights:,} weights. Neither includes "
+        "the cost of the settings that the search chose on these rows.",
+        ("Code", f"Bits per {unit}", "Compression"),
         tuple((name, _bits(bits), compression_text(bits, found.prior)) for name, bits in every),
     )
     rows = []
@@ -119,7 +119,7 @@ def _training_tables(
             (f"{one.before:,}", f"{one.labels:,}", _bits(one.prior), *(_bits(b) for b in own))
         )
     blocks = CodeTable(
-        f"Bits a {unit} of each block",
+        f"Bits per {unit} of each block",
         "The class shares alone code the first block.",
         ("Rows before", f"{unit.capitalize()}s", _SHARES, *(name for name, _ in sides)),
         tuple(rows),

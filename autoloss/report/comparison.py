@@ -149,7 +149,7 @@ def _meaning(summary: Summary, name: str) -> str:
     if known or own is None:
         return known
     better = "lower" if own.lower_is_better else "higher"
-    return f"A metric of your own, of {_OF[own.of]}; {better} is better."
+    return f"A custom metric, of {_OF[own.of]}; {better} is better."
 
 
 def _changes(one: Comparison) -> tuple[float, float, float] | None:

@@ -236,7 +236,7 @@ def _calibration(found: Diagnosis) -> Finding:
 
 def _readout(found: Diagnosis) -> Finding:
     first = found.readouts[found.best or 1]
-    gain = f"{signed(first.gain)} nats a row (95% {number(first.low)} to {number(first.high)})"
+    gain = f"{signed(first.gain)} nats per row (95% {number(first.low)} to {number(first.high)})"
     if found.is_inverted:
         text = (
             "The scores are inverted: a class gets less probability on its own rows than on the "
@@ -319,7 +319,7 @@ def _strangers(found: Diagnosis) -> list[Finding]:
     if found.strangers is None:
         return []
     text = summary_text(found.strangers)
-    return [Finding("Strangers", text, is_fooled(found.strangers))]
+    return [Finding("OOD rows", text, is_fooled(found.strangers))]
 
 
 def _bits(found: Diagnosis) -> Finding:

@@ -87,14 +87,14 @@ def correction_text(summary: Summary) -> str:
     )
     amounts = _amounts(summary)
     if not amounts:
-        return f"{start} does not flatter the challenger: the comparison is not corrected."
+        return f"{start} does not favour the challenger: the comparison is not corrected."
     others = (
         ", and by as many standard errors in the other scores but the calibration error"
         if found.log_loss > 0.0
         else ""
     )
     return (
-        f"{start} flatters the challenger by {amounts}: its gains count as less by that{others}, "
+        f"{start} favours the challenger by {amounts}: its gains are reduced by that{others}, "
         "down to zero."
     )
 
@@ -104,7 +104,7 @@ def correction_short(summary: Summary) -> str:
     if summary.pair_optimism is None:
         return ""
     amounts = _amounts(summary)
-    return f"gains count as less by {amounts}" if amounts else "none needed"
+    return f"gains reduced by {amounts}" if amounts else "none needed"
 
 
 def _amounts(summary: Summary) -> str:

@@ -167,7 +167,7 @@ def _rule(found: LabelInsights) -> str:
     if low == high:
         return f"The model decides for a label from a probability of {low} on."
     return (
-        "The model decides for a label above a threshold of its own, from"
+        "The model decides for a label above its own threshold, from"
         f" {low} to {high}: they are in its folder and in summary.json."
     )
 

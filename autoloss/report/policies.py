@@ -17,7 +17,7 @@ from autoloss.report.words import (
     whole_share_text,
 )
 
-_WORDS = {"verdict": "what the verdict recommends", "best": "best finalist", "blend": "blend"}
+_WORDS = {"verdict": "recommended loss", "best": "best finalist", "blend": "blend"}
 _SAME = "the same model"
 
 
@@ -30,7 +30,7 @@ class PolicyRow:
         model: Its losses, with their weights if there are several.
         metric: The study's metric.
         log_loss: The log loss.
-        change: Change of the log loss from what the verdict recommends.
+        change: Change of the log loss from that of the recommended loss.
         interval: The 95 % interval of this change.
         temperature: Temperature of the mean of its members.
         ships: Whether it ships.
@@ -58,10 +58,10 @@ def policy_note(summary: Summary) -> str:
         rows = f"On the {rows_name(summary)}"
     else:
         rows = (
-            "On the rows that the final trainings held out, with weights and temperatures that "
-            "other rows decided"
+            "On the rows that the final training runs held out, with weights and temperatures "
+            "that other rows decided"
         )
-    return f"{rows}; each change is from what the verdict recommends."
+    return f"{rows}; each change is relative to the recommended loss."
 
 
 def shipping_policy(summary: Summary) -> ShippingPolicy | None:
@@ -80,12 +80,12 @@ def blend_text(summary: Summary) -> str:
     if len(found.numbers) == 1:
         (number,) = found.numbers
         loss = label_words(trial_label(summary, number))
-        return f"What ships: {loss} (trial {number}), which the blend takes alone."
+        return f"Shipped model: {loss} (trial {number}), the only finalist in the blend."
     parts = [
         f"{whole_share_text(weight)} {label_words(trial_label(summary, number))} (trial {number})"
         for number, weight in zip(found.numbers, found.weights, strict=True)
     ]
-    return f"What ships: a blend of {listed(parts)}."
+    return f"Shipped model: a blend of {listed(parts)}."
 
 
 def _row(summary: Summary, one: ShippingPolicy) -> PolicyRow:

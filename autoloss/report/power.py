@@ -43,8 +43,8 @@ def power_text(summary: Summary) -> str:
     rows = f"{summary.verdict.n_test:,} {rows_name(summary)}"
     own = next((one for one in summary.own_metrics if one.name == summary.metric), None)
     if own is not None and (own.of == "model" or not own.independent):
-        rows = "paired trainings"
-    return f"{short}: the {rows} could not show a smaller one."
+        rows = "paired training runs"
+    return f"{short}: the {rows} could not show a smaller difference."
 
 
 def power_before(plan: Plan, *, where: str) -> str:

@@ -38,7 +38,7 @@ class Recipe:
 def recipes(summary: Summary) -> tuple[Recipe, ...]:
     """Return the loss that the verdict recommends, and the challenger's loss if it differs."""
     ships = recommended_role(summary) == SHIPS
-    first = "What ships" if ships else "What the verdict recommends"
+    first = "The shipped loss" if ships else "The recommended loss"
     shown = {first: summary.recommended, "The challenger": summary.verdict.challenger}
     found: dict[int, Recipe] = {}
     for title, number in shown.items():

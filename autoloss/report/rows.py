@@ -70,7 +70,7 @@ def unseen_text(summary: Summary) -> str:
         )
     if judge_of(summary) == "out_of_fold":
         return (
-            "On rows that the trainings held out. Figures and intervals are corrected for the "
+            "On rows that the training runs held out. Figures and intervals are corrected for the "
             "selection on these rows; the verdict corrects for the number of tests, the intervals "
             "do not."
         )
@@ -106,7 +106,7 @@ def resampling_short(summary: Summary) -> str:
         return ""
     parts = [_KINDS.get(found.kind, found.kind).format(found.folds)]
     if found.replicates > 1:
-        parts.append(f"{found.replicates} trainings per finalist")
+        parts.append(f"{found.replicates} training runs per finalist")
     rows = f"{summary.verdict.n_test:,}"
     judged = {
         "nested": f"nested ({found.outer} outer folds)",

@@ -41,7 +41,7 @@ def rule_cost_facts(summary: Summary) -> RuleCostFacts | None:
     if not found:
         return None
     return RuleCostFacts(
-        f"Mean cost of a row on the {rows_name(summary)}, with 95% intervals; a saving is against "
+        f"Mean cost per row on the {rows_name(summary)}, with 95% intervals; a saving is against "
         f"the likeliest class of the same model. {_shipped_text(summary, found)}",
         tuple(
             (

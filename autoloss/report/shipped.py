@@ -8,6 +8,8 @@ from autoloss.report.words import capital, date_text, label_words
 
 SHIP_BEST = "--ship best"
 """Stands for the person where the search itself shipped another finalist than the verdict's."""
+SHIPPED = "the shipped model"
+"""The shipped model in a sentence, also in stored sentences on gradient boosting."""
 _RECOMMENDED = "Tuned cross-entropy is recommended."
 _AS_BEST = " ships as the best model by held-out log loss"
 
@@ -28,9 +30,9 @@ def judged(summary: Summary) -> int:
 
 
 def judged_words(summary: Summary) -> str:
-    """Return the name of that trial in a sentence; ``what ships`` if it ships."""
+    """Return the name of that trial in a sentence; ``the shipped model`` if it ships."""
     number = judged(summary)
-    return "what ships" if number == summary.recommended else _named(summary, number)
+    return SHIPPED if number == summary.recommended else _named(summary, number)
 
 
 def judged_start(summary: Summary) -> str:

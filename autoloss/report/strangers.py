@@ -50,18 +50,17 @@ def score_name(text: str) -> str:
 def summary_text(found: Strangers) -> str:
     """Return the best score in a sentence, and whether a temperature helps."""
     best = max(found.scores, key=lambda one: one.auroc.value)
-    name, groups = (
-        NAMES[best.name],
-        (f"the {count_text(found.rows, 'stranger')} from the {found.known:,} known rows"),
-    )
+    name, known = NAMES[best.name], f"{found.known:,} in-distribution rows"
+    groups = f"the {count_text(found.rows, 'OOD row')} from the {known}"
     sentences = [
-        f"The {name} tells {groups} best: AUROC {_text(best.auroc)}; "
-        f"{best.false_acceptance.value:.0%} of them are accepted where 95% of the known rows are."
+        f"The {name} separates {groups} best: AUROC {_text(best.auroc)}; "
+        f"{best.false_acceptance.value:.0%} of them are accepted where 95% of the in-distribution "
+        "rows are."
     ]
     if is_fooled(found):
         sentences = [
-            f"No score tells {groups} better than chance: the largest AUROC, of the {name}, is "
-            f"{_text(best.auroc)}."
+            f"No score separates {groups} better than chance: the largest AUROC, of the {name}, "
+            f"is {_text(best.auroc)}."
         ]
     return " ".join([*sentences, *map(temperature_text, found.curves)])
 
@@ -75,7 +74,7 @@ def temperature_text(curve: TemperatureCurve) -> str:
         return f"A temperature changes the AUROC of {name} by {change}: no evidence that it helps."
     if not curve.helps:
         return f"A temperature changes the AUROC of {name} by {change}: it harms."
-    return f"A temperature of {curve.best:g} helps {name}: AUROC {change} on rows kept apart."
+    return f"A temperature of {curve.best:g} helps {name}: AUROC {change} on unseen rows."
 
 
 def is_fooled(found: Strangers) -> bool:
@@ -122,9 +121,9 @@ def stranger_facts(summary: Summary) -> StrangerFacts | None:
     sides = side_finalists(summary, found)
     return StrangerFacts(
         _ships_text(summary, found),
-        f"Each score was chosen by {count_text(found.chose, 'stranger')} and is judged by "
-        f"{found.judged:,} locked ones, against the rows that each training held out; the mean "
-        "over the trainings, with 95% intervals by the bootstrap over clusters.",
+        f"Each score was chosen on {count_text(found.chose, 'OOD row')} and is judged on "
+        f"{found.judged:,} locked OOD rows, against the rows that each training run held out: "
+        "means over the training runs, with 95% intervals by the bootstrap over clusters.",
         tuple(
             (
                 one.number,
@@ -148,8 +147,8 @@ def strangers_short(summary: Summary) -> str:
     one = found.ships
     accepted = f"{one.false_acceptance.value:.0%}"
     return (
-        f"{score_name(one.name)}: AUROC {_text(one.auroc)}, {accepted} accepted where 95% of "
-        "familiar rows are"
+        f"{score_name(one.name)}: AUROC {_text(one.auroc)}, {accepted} accepted where "
+        "95% of in-distribution rows are"
     )
 
 
@@ -172,13 +171,13 @@ def side_text(role: str, curve: TemperatureCurve) -> str:
 
 def _ships_text(summary: Summary, found: SearchStrangers) -> str:
     """Return the score that ships, and how well it tells the strangers."""
-    one, strangers = found.ships, count_text(found.judged, "stranger")
-    model = f"The model that {'shipped first' if is_promoted(summary) else 'ships'}"
+    one, strangers = found.ships, count_text(found.judged, "OOD row")
+    model = f"The {'first ' if is_promoted(summary) else ''}shipped model"
     rows = f"{found.known:,} of the {rows_name(summary)}"
     if one.auroc.low <= 0.5:
-        more = " To the model they look more familiar than these rows."
+        more = " They look more in-distribution to the model than these rows."
         return (
-            f"{model} does not tell the {strangers} of {found.source} from {rows}: "
+            f"{model} does not separate the {strangers} of {found.source} from {rows}: "
             f"AUROC of the {score_name(one.name)} {_text(one.auroc)}, and 0.5 is chance."
             f"{more if one.auroc.high < 0.5 else ''}"
         )
@@ -186,7 +185,7 @@ def _ships_text(summary: Summary, found: SearchStrangers) -> str:
         f"{model} has the {score_name(one.name)} as its score: AUROC "
         f"{_text(one.auroc)} between {strangers} of {found.source} and {rows}, average precision "
         f"{_text(one.average_precision)}. Where 95% of these rows are accepted, "
-        f"{_text(one.false_acceptance, percent=True)} of the strangers are."
+        f"{_text(one.false_acceptance, percent=True)} of the OOD rows are."
     )
 
 

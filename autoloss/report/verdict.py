@@ -54,10 +54,10 @@ def ships_text(summary: Summary) -> str:
 def _ships(summary: Summary) -> str:
     """Return sentences on the loss that ships, or on the blend."""
     if blend := blend_text(summary):
-        return f"{blend} The loss that the verdict recommends: {_named(summary)}."
+        return f"{blend} Recommended loss: {_named(summary)}."
     trial = find_trial(summary, summary.recommended)
     if trial is None:
-        return f"What ships: trial {summary.recommended}."
+        return f"Shipped model: trial {summary.recommended}."
     number = summary.recommended
     readout = READOUTS.get(trial.readout, trial.readout)
     loss = label_words(trial.label)
@@ -65,7 +65,7 @@ def _ships(summary: Summary) -> str:
         loss = loss.replace("cross-entropy", "tuned cross-entropy", 1)
     # The label follows if it says more than the words.
     label = "" if trial.label == trial.family else f": {trial.label}"
-    ships = f"What ships: {loss} (trial {number}{label}; probabilities: {readout})."
+    ships = f"Shipped model: {loss} (trial {number}{label}; probabilities: {readout})."
     return " ".join(filter(None, (ships, choice_text(summary))))
 
 
@@ -81,7 +81,7 @@ def refit_text(summary: Summary) -> str:
     part = "It was" if whole else f"{found.trained} of its {found.members} members were"
     end = "at the end" if whole else f"at the end ({found.reason})"
     return (
-        f"{part} trained again on all {rows} {end}. The figures are those of the trainings "
+        f"{part} trained again on all {rows} {end}. The figures are those of the training runs "
         "before, on rows that they did not see."
     )
 
@@ -116,7 +116,7 @@ def coverage_text(summary: Summary) -> str:
     if found.epochs < found.planned_epochs:
         sentences.append(f"They were trained for {found.epochs} of {found.planned_epochs} epochs.")
     if found.is_final_cut:
-        sentences.append("The time limit cut off the final trainings.")
+        sentences.append("The time limit cut off the final training runs.")
     return " ".join(sentences)
 
 
@@ -127,7 +127,7 @@ def verdict_lines(summary: Summary) -> list[str]:
         summary: The finished study.
 
     Returns:
-        The verdict, what ships, then the aligned table of `verdict_rows`.
+        The verdict, the shipped model, then the aligned table of `verdict_rows`.
     """
     lines = [f"{BADGES[summary.verdict.decision]}: {_one_line(verdict_now(summary))}"]
     lines.append(_one_line(ships_text(summary)))

@@ -59,7 +59,7 @@ def read_finished(name_or_folder: str | Path, *, out: Path) -> tuple[Path, Summa
     if not _holds(folder, SUMMARY):
         raise InputError(
             f"STUDY must be finished, but got STUDY={str(name_or_folder)!r} without its summary; "
-            f"'autoloss resume {name_or_folder}' goes on with it."
+            f"'autoloss resume {name_or_folder}' continues it."
         )
     check_inside(folder)
     try:

@@ -280,8 +280,8 @@ def _claim_key(name: str) -> str:
 def exists_error(name: str, *, where: str) -> StudyExistsError:
     """Return the error for a study that exists already, with the remedy."""
     return StudyExistsError(
-        f"A study's name must be new, but got name={name!r}, which is in {where}; go on with it "
-        f"by `autoloss resume {name}` (or Study.open), or give this one another --name."
+        f"A study's name must be new, but got name={name!r}, which is in {where}; continue with "
+        f"it by `autoloss resume {name}` (or Study.open), or give this one another --name."
     )
 
 

@@ -7,6 +7,7 @@ never on its own loss, and keeps its best weights.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -162,20 +163,16 @@ def plan_families(
     smoothed = min(quota, _most_smoothed(families, len(arms), quota, trials))
     last = [arm for arm in arms if arm.target in late]
     arms = [arm for arm in arms if arm not in last]
-    first = list(dict.fromkeys([PLAIN, SMOOTHED, Arm(BRIER), *arms]))
-    then: list[Arm] = []
-    for turn in range(1, quota):
-        then += arms
-        if turn < smoothed:
-            then.append(SMOOTHED)
-    then += quota * last
-    first = first[:trials]
+    first = tuple(dict.fromkeys([PLAIN, SMOOTHED, Arm(BRIER), *arms]))[:trials]
+    # Smoothed cross-entropy takes its turn after the others, while it has trials.
+    turns = [[*arms, SMOOTHED] if turn < smoothed else arms for turn in range(1, quota)]
+    then = (*itertools.chain.from_iterable(turns), *(quota * last))
     return FamilyPlan(
         families=families,
         dropped=tuple(one for one in order if one not in families),
         quota=quota,
-        first=tuple(first),
-        then=tuple(then[: trials - len(first)]),
+        first=first,
+        then=then[: trials - len(first)],
         late=tuple(late),
     )
 

@@ -84,7 +84,7 @@ class SearchResult(Shown):
         """Return a row for each finalist.
 
         The columns are the fields of `records.Finalist` with ``loss``, its readable name, and with
-        the means of ``metric`` and ``log_loss`` over the trainings; each of them is in
+        the means of ``metric`` and ``log_loss`` over the training runs; each of them is in
         ``summary.finalists``.
         """
         names = [field.name for field in fields(Finalist)]
@@ -235,7 +235,7 @@ def _role(summary: Summary, number: int) -> str:
 
 
 def _typical(readouts: Sequence[Readout]) -> Readout:
-    """Return a typical read-out of several trainings: that of the median temperature.
+    """Return a typical read-out of several training runs: that of the median temperature.
 
     Read-outs of different sources have temperatures that cannot be compared, so it is one of the
     most frequent source.

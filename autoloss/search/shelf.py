@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from autoloss.core.errors import InputError
-from autoloss.core.files import replacing
+from autoloss.core.files import replacing, writable
 from autoloss.search.database import SharedTables
 from autoloss.search.examples import FOLDER as EXAMPLES
 from autoloss.search.naming import CONFIG, JOURNAL, SUMMARY
@@ -75,15 +75,10 @@ class SteadyShelf:
             content = self.read(name)
             if content is None:
                 continue
-            try:
+            with writable(folder):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(place) as part:
                     part.write_bytes(content)
-            except OSError as error:
-                raise InputError(
-                    f"The folder of a study must be writable, but got folder={str(folder)!r}: "
-                    f"{error.strerror or error}."
-                ) from None
         return True
 
 

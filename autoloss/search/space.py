@@ -28,7 +28,7 @@ _WORDS = {
     "similarity": "a class-similarity matrix",
     "class_weights": "class weights",
     "mixup": "mixed examples",
-    "cutmix": "pictures",
+    "cutmix": "images",
     "norms": "the norms of features and class weights",
     "row_ids": "the numbers of the training rows",
 }

@@ -57,7 +57,7 @@ class Steady:
                 if now - began >= self.patience:
                     raise InputError(
                         f"The database of a study must answer within {self.patience:.0f} s, but "
-                        f"got: {reason_of(error)}. The study is kept: go on with it by "
+                        f"got: {reason_of(error)}. The study is kept: continue with it by "
                         "`autoloss resume` when the database is back."
                     ) from None
                 time.sleep(delay)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Study(AskTell):
     """The search for a loss, around any training loop.
 
-    `ask` returns settings, a loop of your own trains them, and `tell` stores their logits on the
+    `ask` returns settings, your own loop trains them, and `tell` stores their logits on the
     validation rows. The study is stored in ``out/name``, and `open` resumes it after an
     interruption. The trials depend on seed and budget, not on interruptions.
 
@@ -50,7 +50,7 @@ class Study(AskTell):
             ``{"lr": {"low": 1e-5, "high": 1e-3}}``.
         metric: The metric, a name or a function as in `autoloss.metrics.resolve_metric`; by
             default the expected cost if there is a cost matrix, else the error.
-        seed: Seed of the settings and of the trainings.
+        seed: Seed of the settings and of the training runs.
         storage: URL of a database, which replaces the journal file in the folder.
         out: The folder of all studies.
         time_limit: Seconds from now after which `ask` returns no more trials.
@@ -69,9 +69,9 @@ class Study(AskTell):
             ``"unbiased head"``.
         late: Targets whose trials come after the quotas of all others: ``("distillation",)`` if
             your loop makes the teacher from the study's trials before.
-        losses: Losses of your own that join the space: made with `autoloss.losses.declare`, or
+        losses: Custom losses that join the space: made with `autoloss.losses.declare`, or
             paths of Python files that declare some; one or several.
-        metrics: Metrics of your own, by name, or ``"FILE.py:NAME"``: functions of probabilities
+        metrics: Custom metrics, by name, or ``"FILE.py:NAME"``: functions of probabilities
             and targets, see `autoloss.metrics.Metric`. Every trial has their values.
         fingerprint: Fingerprint of the data, which a resumed search compares.
         origin: The record of the caller as JSON values: the command and its options.
@@ -164,9 +164,9 @@ class Study(AskTell):
             storage: URL of its database, if the URL has a password or this machine has no folder
                 of the study.
             metric: The metric, if it is a function.
-            losses: Losses of your own, if the study began with objects, or with files that have
+            losses: Custom losses, if the study began with objects, or with files that have
                 moved.
-            metrics: Metrics of your own, likewise.
+            metrics: Custom metrics, likewise.
             time_limit: As for a new study, from now.
             on_told: As for a new study.
 
@@ -219,8 +219,8 @@ class Study(AskTell):
 
         Args:
             picked: The finalists.
-            replicates: The results of their trainings.
-            by_log_loss: Whether the log loss alone decides, for trainings too short for a
+            replicates: The results of their training runs.
+            by_log_loss: Whether the log loss alone decides, for training runs too short for a
                 comparison.
 
         Returns:
@@ -248,13 +248,13 @@ class Study(AskTell):
 
         Args:
             test_logits: Logits of the two `finalists` on the test rows, by number of the trial;
-                each (N, C), or a sequence of them from several trainings, whose probabilities are
-                averaged. More trials are allowed.
+                each (N, C), or a sequence of them from several training runs, whose probabilities
+                are averaged. More trials are allowed.
             test_labels: Classes of the test rows; (N,). Other kinds of label: as for `tell`.
             data: The description of the data, for the report.
             readouts: Read-outs that replace the stored read-outs of trials, by number.
             settings: Further settings for the report.
-            seconds: Wall time by purpose; by default the sum of the trainings.
+            seconds: Wall time by purpose; by default the sum of the training runs.
 
         Raises:
             InputError: If logits are missing or do not fit.

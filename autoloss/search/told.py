@@ -181,7 +181,7 @@ def as_classes(values: Any, *, n_classes: int, like: Tensor, name: str) -> Tenso
     classes = torch.as_tensor(np.asarray(values) if isinstance(values, (list, tuple)) else values)
     if classes.shape != like.shape[-2:-1] or not len(classes):
         raise InputError(
-            f"{name} must have one class a row, but got {name}.shape={tuple(classes.shape)} "
+            f"{name} must have one class per row, but got {name}.shape={tuple(classes.shape)} "
             f"for {like.shape[-2]} rows."
         )
     whole = classes.long()

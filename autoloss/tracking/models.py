@@ -54,7 +54,7 @@ def check_register(name: str | None, *, track: str, is_own: bool = False) -> str
         )
     if is_own:
         raise InputError(
-            "register must be left out with a network or features of your own, whose code no "
+            "register must be left out with a custom network or custom features, whose code no "
             f"saved model has, but got register={name!r}: log the model from your own code."
         )
     if track == "off":

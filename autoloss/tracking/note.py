@@ -93,7 +93,7 @@ def _policy_table(summary: Summary) -> list[str]:
     """Return the table of the models that could ship."""
     if not summary.policies:
         return []
-    head = f"| what could ship | {_cell(summary.metric)} | log loss | change | 95% interval |"
+    head = f"| shipping policy | {_cell(summary.metric)} | log loss | change | 95% interval |"
     rows = [
         f"| {row.policy}{' (ships)' if row.ships else ''} | {row.metric} | {row.log_loss} "
         f"| {row.change} | {row.interval} |"

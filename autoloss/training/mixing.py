@@ -106,7 +106,7 @@ class Mixing:
         each = frozenset(k for k in found if specs[k][f"{specs[k].mixture}.per_example"])
         cutting = frozenset(k for k in found if specs[k].mixture == "cutmix")
         if cutting and size is None:
-            raise InputError("cutmix must be given pictures, but the inputs are no pictures.")
+            raise InputError("cutmix must be given images, but the inputs are not images.")
         return cls(len(specs), found, each, cutting, size, dtype, device) if found else None
 
     def draw(self, orders: Orders, places: Sequence[int], lengths: Tensor | None = None) -> Mix:

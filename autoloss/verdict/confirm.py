@@ -129,7 +129,7 @@ def confirm(
     units = units_of(targets, clusters)
     subject, place = f"{loss_name(challenger.label)} has", where or _where(units, len(targets))
     if metric is not None and metric.is_of_trainings and found.primary.metric == metric.name:
-        place = f"by paired trainings, and in the other scores {place}"
+        place = f"by paired training runs, and in the other scores {place}"
     return Verdict(
         decision=found.decision,
         text=verdict_text(subject, found, where=place),

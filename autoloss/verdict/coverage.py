@@ -69,7 +69,7 @@ def shortfall(coverage: Coverage) -> str:
     if parts or coverage.trials < min(LEAST_SHARE * coverage.planned_trials, ENOUGH_TRIALS):
         parts.append(f"{coverage.trials} of {coverage.planned_trials} trials")
     if coverage.is_final_cut:
-        parts.append("the final trainings were cut off")
+        parts.append("the final training runs were cut off")
     if not parts:
         return ""
     needed = coverage.seconds_for_all

@@ -30,12 +30,12 @@ from autoloss.verdict.trainings import (
 
 _RULE = (
     "The finalist that most probably has the lowest mean log loss among those within one paired "
-    "standard error of the {extreme} mean {metric} over {count} trainings on fresh seeds and "
+    "standard error of the {extreme} mean {metric} over {count} training runs on fresh seeds and "
     "divisions; within one paired standard error of that, the simplest."
 )
 _LOG_LOSS_RULE = (
-    "The lowest mean log loss over {count} trainings on fresh seeds and divisions, because too "
-    "little was trained for a comparison."
+    "The lowest mean log loss over {count} training runs on fresh seeds and divisions, because "
+    "too little was trained for a comparison."
 )
 
 
@@ -72,7 +72,7 @@ class Replicates:
             )
         if not (shape[1] and self.n_train > 0 and self.n_valid > 0):
             raise ValueError(
-                "Replicates must have trainings and rows, but got "
+                "Replicates must have training runs and rows, but got "
                 f"R={shape[1]}, n_train={self.n_train}, n_valid={self.n_valid}."
             )
 

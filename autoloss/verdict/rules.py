@@ -59,7 +59,7 @@ def rule_sentence(summary: Summary, by: str | int) -> str:
     extreme = "lowest" if lower else "highest"
     rows = "validation rows"
     if str(by).startswith(PREFIX):
-        rows = "strangers that choose and the validation rows"
+        rows = "choosing half of the out-of-distribution rows and the validation rows"
     return f"The {extreme} {str(by).replace('_', ' ')} on the {rows}."
 
 

@@ -60,7 +60,7 @@ def test_the_study_is_listed_and_resumed_and_predicts(searched, place) -> None:
     assert "6/6" in autoloss("list", cwd=place).stdout
     resumed = autoloss("resume", "iris", cwd=place)
     assert resumed.returncode == 0, resumed.stderr
-    assert "What ships" in resumed.stdout
+    assert "Shipped model" in resumed.stdout
     done = autoloss("predict", "iris", "sklearn:iris", "-o", "out.parquet", cwd=place)
     assert done.returncode == 0, done.stderr
     table = pd.read_parquet(place / "out.parquet")

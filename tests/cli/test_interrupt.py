@@ -108,7 +108,7 @@ def test_ctrl_c_and_v_reach_a_verdict(searching: Terminal) -> None:
     searching.until("verdict now")
     assert not (searching.folder / "reports" / "s" / "summary.json").exists()
     searching.type(b"v\n")
-    searching.until("What ships")
+    searching.until("Shipped model")
     assert searching.end() == 0
     assert (searching.folder / "reports" / "s" / "model").is_dir()
 

@@ -113,7 +113,7 @@ def test_the_formula_brings_the_words_that_explain_its_letters() -> None:
     [
         ("focal", "a softmax of 0.90 means 0.997"),  # at gamma = 2
         ("brier", "softmax is the posterior"),
-        ("weston_watkins", "nothing exact"),
+        ("weston_watkins", "not exact"),
         ("asymmetric", "for yes and"),
     ],
 )

@@ -224,7 +224,7 @@ def test_cells_of_no_use_are_told_and_a_lost_column_is_refused(place, run) -> No
         assert result.stdout == ""
         (line,) = result.stderr.splitlines()
         assert "rows.csv: Column 'colour' must hold levels that training had" in line
-        assert line.endswith("go on with --force.")
+        assert line.endswith("continue with --force.")
         assert not Path("out.csv").exists()
     result = run("predict", "mine", "rows.csv", "-o", "out.csv", "--force")
     assert result.exit_code == 0

@@ -94,7 +94,7 @@ def test_help_names_every_command_and_exit_code(run) -> None:
         "0 done",
         "1 a failure",
         "2 a mistake",
-        "3 another verdict",
+        "3 a verdict other",
         "130 interrupted",
         "143 ended",
     ):

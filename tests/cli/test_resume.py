@@ -23,7 +23,7 @@ def test_resume_reaches_the_study_and_shows_its_end(api, run) -> None:
         "executor": "ray",
         "address": "head:6379",
     }
-    assert "What ships" in result.stdout
+    assert "Shipped model" in result.stdout
     assert str(Path("there/churn/model")) in result.stdout
 
 
@@ -55,7 +55,7 @@ def test_runs_that_are_still_missing_in_mlflow_are_a_failure(api, run) -> None:
     api.unwritten = "3 runs are not in MLflow yet: the disk is full."
     result = run("resume", "churn")
     assert result.exit_code == 1
-    assert "What ships" in result.stdout
+    assert "Shipped model" in result.stdout
     # Who is quiet has no note of it.
     quiet = run("resume", "churn", "--quiet")
     assert quiet.exit_code == 1

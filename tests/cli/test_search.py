@@ -89,7 +89,7 @@ def test_last_screen_says_verdict_then_what_ships_then_figures_then_places(api, 
     out = run("search", "rows.csv", env={"COLUMNS": "100"}).stdout
     last = out[out.index("Verdict: ") :]
     starts = [line.split("  ")[0] for line in last.splitlines()]
-    order = ["Verdict:", "What ships:", "Error", "Model", "Report", "Next"]
+    order = ["Verdict:", "Shipped model:", "Error", "Model", "Report", "Next"]
     places = [next(i for i, s in enumerate(starts) if s.startswith(word)) for word in order]
     assert places == sorted(places)
     # A line for each metric, and an empty one.
@@ -112,7 +112,7 @@ def test_fail_unless_better(api, run, decision, code) -> None:
     api.summary = make_summary(decision=decision)
     result = run("search", "rows.csv", "--fail-unless", "better")
     assert result.exit_code == code
-    assert "What ships" in result.stdout
+    assert "Shipped model" in result.stdout
     assert ("--fail-unless" in result.stderr) == bool(code)
 
 

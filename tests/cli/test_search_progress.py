@@ -37,7 +37,10 @@ def test_lines_come_at_most_every_few_seconds_but_never_miss_a_phase() -> None:
     lines.updated(make_update(phase="final", fraction=0.95))
     lines.updated(make_update(phase="final", fraction=1.0))
     last = text_of(shown).splitlines()[3:]
-    assert [line.split(";")[0] for line in last] == ["Final trainings 90%", "Final trainings 100%"]
+    assert [line.split(";")[0] for line in last] == [
+        "Final training runs 90%",
+        "Final training runs 100%",
+    ]
 
 
 def test_a_line_has_speed_time_left_and_the_best_so_far() -> None:

@@ -50,13 +50,13 @@ def test_its_figures_stand_beside_those_of_what_ships(there, run) -> None:
     other = next(t for t in SUMMARY.trials if t.metrics and t.number != SUMMARY.recommended)
     text = run("select", "churn", "--trial", other.number, "--dry-run", env=WIDE).stdout
     header = next(line for line in text.splitlines() if "This trial" in line)
-    assert "What ships" in header
+    assert "Ships now" in header
     (error,) = (line.split() for line in text.splitlines() if line.startswith("Error "))
     ships = SUMMARY.trial(SUMMARY.recommended)
     values = [f"{100 * t.metrics['error']:.2f}%" for t in (other, ships)]
     assert error == ["Error", *values]
     own = run("select", "churn", "--trial", SUMMARY.recommended, env=WIDE).stdout
-    assert "What ships" not in own
+    assert "Ships now" not in own
     assert f"{SUMMARY.recommended} (ships)" in own
 
 

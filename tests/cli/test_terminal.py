@@ -138,7 +138,11 @@ def test_verbose_says_more_and_the_result_stays_the_same(api, run) -> None:
     api.during = during
     normal, verbose = run("search", "churn.csv"), run("search", "churn.csv", "-v")
     assert verbose.stdout == normal.stdout
-    for said in ("32 candidates train together", "The search took", "Final trainings, verdict"):
+    for said in (
+        "32 candidates train together",
+        "The search took",
+        "Final training runs, verdict",
+    ):
         assert said in verbose.stderr
         assert said not in normal.stderr
 

@@ -79,7 +79,7 @@ def test_labels_are_the_same_in_every_type() -> None:
         ([None] * 30, "empty throughout"),
         (pd.date_range("2024", periods=30), "30 different values"),
         (pd.date_range("2024", periods=31).repeat(4), "31 different dates"),
-        ([[1]] * 30, "has lists in it; for several labels a row add --labels-in list"),
+        ([[1]] * 30, "has lists in it; for several labels per row add --labels-in list"),
         ([{1}] * 30, "neither numbers nor text"),
     ],
 )

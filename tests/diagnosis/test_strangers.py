@@ -52,7 +52,9 @@ def test_strangers_like_the_rows_are_told_from_them_by_chance() -> None:
     assert found is not None
     assert all(one.auroc.low < 0.5 < one.auroc.high for one in found.scores)
     assert all(curve.gain.low <= 0 for curve in found.curves)
-    assert "No score tells the 200 strangers from the 400 known rows" in summary_text(found)
+    assert "No score separates the 200 OOD rows from the 400 in-distribution rows" in summary_text(
+        found
+    )
     assert "no evidence" in summary_text(found)
 
 
@@ -120,7 +122,7 @@ def test_the_command_reads_strangers_beside_saved_logits(tmp_path: Path) -> None
     ("logits", "labels", "ood", "message"),
     [
         (KNOWN, LABELS, STRANGE[:5], "at least 20 rows"),
-        (KNOWN, LABELS, STRANGE[:, :3], "scores of 4 classes, but have those of 3"),
+        (KNOWN, LABELS, STRANGE[:, :3], "scores of 4 classes, but have 3"),
         (KNOWN, LABELS, np.full((30, 4), np.nan), "ood: logits must be finite"),
         (KNOWN, (KNOWN > 2).astype(int), STRANGE, "several labels or are sequences"),
         (KNOWN.reshape(60, 10, 4), LABELS.reshape(60, 10), STRANGE, "are sequences"),

@@ -48,7 +48,7 @@ def test_weights_that_cannot_be_are_refused(weights, message):
 def test_a_class_twice_in_a_file_of_weights_is_refused(tmp_path):
     file = tmp_path / "weights.csv"
     file.write_text("class,weight\ncat,1\ntiger,50\ncat,1\nlorry,2\n", encoding="utf-8")
-    with pytest.raises(InputError, match="one row a class, but got cat more than once"):
+    with pytest.raises(InputError, match="one row per class, but got cat more than once"):
         check_weights(file)
 
 

@@ -113,7 +113,7 @@ def test_a_study_with_a_teacher_goes_on_with_it_alone(space, frame, tmp_path, mo
             **arguments,
         )
     monkeypatch.undo()
-    with pytest.raises(InputError, match="teacher must be given to go on"):
+    with pytest.raises(InputError, match="teacher must be given to continue"):
         autoloss.resume("s", data=frame, out=tmp_path)
     result = autoloss.resume("s", data=frame, teacher=teacher, out=tmp_path)
     assert len(result.trials) == 8

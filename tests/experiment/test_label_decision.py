@@ -123,7 +123,7 @@ def test_mistaken_costs_are_refused(costs: Any, message: str) -> None:
 def test_a_rule_is_known(rule: str | int) -> None:
     check_label_decision(rule, TASK)
     if rule != "metric":
-        with pytest.raises(InputError, match="must be left out for one label a row"):
+        with pytest.raises(InputError, match="must be left out for one label per row"):
             check_label_decision(rule, Task.of_classes(3))
 
 

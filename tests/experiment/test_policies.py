@@ -169,8 +169,8 @@ def test_the_recommended_loss_is_a_loss_also_of_a_blend(studies) -> None:
 def test_the_report_shows_what_could_ship(studies) -> None:
     for result in studies.values():
         text = render_markdown(result.summary)
-        assert "## What could ship" in text
-        rows = text.partition("## What could ship")[2].partition("##")[0]
+        assert "## Shipping policies" in text
+        rows = text.partition("## Shipping policies")[2].partition("##")[0]
         assert rows.count("| ships |") == 1
 
 

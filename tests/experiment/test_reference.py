@@ -172,18 +172,18 @@ def test_far_ahead_means_that_the_model_is_the_problem():
     assert record.log_loss == pytest.approx(log_loss(targets, np.exp(one)))
     assert record.is_far_ahead
     assert record.text.startswith("Gradient boosting, untuned, has ")
-    assert " pp less error than what ships" in record.text
-    assert record.text.endswith("the model is what holds this back, not the loss. A note.")
+    assert " pp less error than the shipped model" in record.text
+    assert record.text.endswith("the limit is the model, not the loss. A note.")
 
 
 def test_behind_and_level_are_said_too():
     one, other, targets = draw(n=2000, noise=(0.2, 1.5))
     behind = reference_record(Boosted(other), one, targets, metric=ERROR)
     assert not behind.is_far_ahead
-    assert behind.text.endswith("the model is not what holds this back.")
+    assert behind.text.endswith("the model is not the limit.")
     level = reference_record(Boosted(one), one, targets, metric=ERROR)
     assert not level.is_far_ahead
-    assert level.text.endswith("the two cannot be told apart.")
+    assert level.text.endswith("no clear difference.")
 
 
 def constant(name, ahead, behind, lower):
@@ -228,7 +228,7 @@ def test_a_sure_lead_of_less_than_two_points_of_error_is_not_far():
     record = reference_record(Boosted(sure), other, targets, metric=ERROR, resamples=200)
     assert record.high < 0.0
     assert not record.is_far_ahead
-    assert record.text.endswith("not so far that the model would be the problem.")
+    assert record.text.endswith("not so far that the model is the limit.")
 
 
 def test_a_ranking_and_clusters_are_compared_as_elsewhere():

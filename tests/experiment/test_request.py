@@ -38,9 +38,9 @@ NOT_OF_THE_ESTIMATOR = {
     "label_separator": "fit takes y as a table of yes and no",
     "tokens": "X of scikit-learn has no sequences",
     "constrained": "X of scikit-learn has no sequences",
-    "images": "X of scikit-learn has no pictures",
-    "image_size": "X of scikit-learn has no pictures",
-    "skip_bad": "X of scikit-learn has no pictures",
+    "images": "X of scikit-learn has no images",
+    "image_size": "X of scikit-learn has no images",
+    "skip_bad": "X of scikit-learn has no images",
     "features": "a pipeline computes features before",
     "valid": "scikit-learn divides the rows outside the estimator",
     "test": "scikit-learn divides the rows outside the estimator",
@@ -50,8 +50,8 @@ NOT_OF_THE_ESTIMATOR = {
     "split_by": "fit takes no times",
     "drop": "a pipeline selects columns",
     "code_length": "a fit writes no report",
-    "examples": "X of scikit-learn has no pictures",
-    "storage": "no fit goes on with another",
+    "examples": "X of scikit-learn has no images",
+    "storage": "no fit continues with another",
     "register": "a fit is not published",
 }
 OTHER_DEFAULTS = {
@@ -231,7 +231,7 @@ def test_objects_are_named_but_not_kept(tmp_path: Path) -> None:
     assert [values[key] for key in ("source", "test", "teacher")] == [None] * 3
     written = Request.from_dict(json.loads(json.dumps(values)))
     assert written.missing_tables() == ["data", "test"]
-    with pytest.raises(autoloss.InputError, match=r"teacher must be given to go on"):
+    with pytest.raises(autoloss.InputError, match=r"teacher must be given to continue"):
         written.check_objects()
     completed = written.completed(Request.of({"data": frame, "test": frame, "teacher": frame}))
     completed.check_objects()

@@ -287,7 +287,7 @@ def test_a_network_of_the_users_own_is_refused(tmp_path, form) -> None:
     classifier = make_classifier(make_frame()[["size"]])
     object.__setattr__(classifier, "model", OwnModel(torch.nn.Linear, "Linear"))
     ending = {"torch": "pt2", "code": "py"}[form]
-    with pytest.raises(InputError, match="has a network of your own"):
+    with pytest.raises(InputError, match="has a custom network"):
         export(classifier, form, tmp_path / f"model.{ending}")
 
 

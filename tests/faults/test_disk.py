@@ -46,7 +46,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(programs, unharmed, place, ki
             refused += 1
             kept += bool(before.trials)
             if before.trials:
-                assert f"`autoloss resume {folder.name}` goes on" in line
+                assert f"`autoloss resume {folder.name}` continues" in line
         end = run_again(programs, folder)
         assert end.code == 0, (harm, end.text)
         after = found_in(folder)

@@ -125,7 +125,7 @@ def named(name: str, parameter: str = "power"):
 def test_a_name_that_is_taken_is_refused(name: str, aliases, what: str):
     with pytest.raises(InputError) as error:
         register(declared(named(name), aliases=aliases))
-    assert str(error.value) == f"a loss of your own must have a new name, but got {what}."
+    assert str(error.value) == f"a custom loss must have a new name, but got {what}."
 
 
 def test_a_name_of_another_loss_of_ones_own_is_refused():
@@ -331,7 +331,7 @@ def test_a_study_finds_its_losses_again(file: Path):
     assert "gentle" in losses.names()
     forget()
     moved = file.rename(file.with_name("moved.py"))
-    message = r"gentle must be given to go on, .*mine\.py does not exist"
+    message = r"gentle must be given to continue, .*mine\.py does not exist"
     with pytest.raises(InputError, match=message):
         recall(known, given=None, study="s")
     found = recall(known, given=moved, study="s")["gentle"]
@@ -351,7 +351,7 @@ def test_a_loss_that_no_file_holds_must_be_given_again():
     loss = declared()
     known: dict[str, Origin | None] = take_in(loss)
     forget()
-    with pytest.raises(InputError, match=r"steep must be given to go on, .*no file has it"):
+    with pytest.raises(InputError, match=r"steep must be given to continue, .*no file has it"):
         recall(known, given=None, study="s")
     assert recall(known, given=loss, study="s") == {"steep": None}
     assert losses.get("steep") is loss

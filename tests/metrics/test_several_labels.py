@@ -193,6 +193,6 @@ def test_every_trial_has_the_metrics_of_labels() -> None:
 
 def test_a_metric_of_labels_is_refused_for_one_label() -> None:
     for name in ("subset_error", "average_precision_weighted", "calibration_of_labels"):
-        with pytest.raises(InputError, match="must have several labels a row"):
+        with pytest.raises(InputError, match="must have several labels per row"):
             resolve_metric(name, facts=ClassFacts(torch.ones(2)))
         assert resolve_metric(name, facts=FACTS).name == name

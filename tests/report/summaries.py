@@ -242,7 +242,7 @@ def _gains(summary: Summary) -> tuple[Gain, ...]:
         ("tuned", "learning rate, weight decay, dropout", -0.0123, -0.0212),
         ("temperature", "one temperature on the logits", 0.0, -0.0058),
         ("threshold", "the decision moved", -0.0004, 0.0),
-        ("another loss", "in the place of cross-entropy", -0.0031, -0.0027),
+        ("another loss", "in place of cross-entropy", -0.0031, -0.0027),
     )
     metric, log_loss = 0.2011, 0.4521
     found = []
@@ -258,7 +258,7 @@ def _reference(far_ahead: bool) -> Reference:
     text = (
         "It is far ahead: the network is the problem here, not the loss."
         if far_ahead
-        else "It is no better than what ships."
+        else "It is no better than the shipped model."
     )
     shift = -0.0512 if far_ahead else 0.0023
     return Reference(

@@ -136,7 +136,7 @@ GOES_ON = """
   .filter((one) => one.offsetParent && one.scrollWidth > one.clientWidth + 1)
   .map((one) => [
     one.getAttribute("aria-label"),
-    getComputedStyle(one, "::before").content.includes("goes on to the right"),
+    getComputedStyle(one, "::before").content.includes("continues to the right"),
     getComputedStyle(one).backgroundAttachment.includes("scroll"),
   ])
 """

@@ -293,9 +293,9 @@ def test_earlier_looks_are_counted(looks: int, words: str) -> None:
         ),
         (
             PairOptimism(0.0, 0.003),
-            ("flatters the challenger by 0.30 pp in error", "by that, down to zero."),
+            ("favours the challenger by 0.30 pp in error", "by that, down to zero."),
         ),
-        (PairOptimism(0.0, 0.0), ("does not flatter the challenger", "not corrected")),
+        (PairOptimism(0.0, 0.0), ("does not favour the challenger", "not corrected")),
     ],
 )
 def test_the_correction_of_the_comparison_is_told(

@@ -116,7 +116,12 @@ def test_verdict_comes_first_then_what_ships(decision: Any) -> None:
     words = Page(render_html(summary)).words
     places = [
         next(i for i, text in enumerate(words) if start in text)
-        for start in (summary.verdict.text, "What ships:", "Against tuned", "Each mark is a trial")
+        for start in (
+            summary.verdict.text,
+            "Shipped model:",
+            "Against tuned",
+            "Each mark is a trial",
+        )
     ]
     assert places == sorted(places)
     ships = words[places[1]]

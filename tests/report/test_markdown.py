@@ -37,7 +37,7 @@ def test_verdict_comes_first_then_what_ships_then_the_intervals() -> None:
     summary = make_summary()
     text = render_markdown(summary)
     assert text.startswith("# No evidence that another loss beats tuned cross-entropy here\n")
-    marks = ("**No evidence.**", "What ships:", "95% interval |", "## Families", "## Data")
+    marks = ("**No evidence.**", "Shipped model:", "95% interval |", "## Families", "## Data")
     places = [text.index(mark) for mark in marks]
     assert places == sorted(places)
     assert summary.command in text

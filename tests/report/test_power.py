@@ -32,7 +32,7 @@ def test_another_metric_is_told_in_its_own_unit() -> None:
     # From a 95% interval to the level of one test of three: 2.394 / 1.960.
     assert (metric, value) == ("auroc", pytest.approx(0.02 * 2.394 / 1.960, rel=1e-3))
     assert power_short(summary) == "0.0244 in AUROC"
-    assert "could not show a smaller one" in power_text(summary)
+    assert "could not show a smaller difference" in power_text(summary)
 
 
 def test_few_folds_show_less() -> None:

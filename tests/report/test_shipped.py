@@ -1,4 +1,4 @@
-"""After a person's choice the report says who chose what and why, and speaks of what ships now."""
+"""After a person's choice the report says who chose what and why, and what ships now."""
 
 from __future__ import annotations
 
@@ -62,16 +62,12 @@ def test_who_chose_what_and_why_is_said(place: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["page", "markdown", "screen", "brief", "note"])
-def test_no_sentence_calls_another_trial_what_ships(place: str) -> None:
+def test_no_sentence_calls_another_trial_shipped(place: str) -> None:
     before, text = make_summary(), texts(chosen())[place]
     assert "Tuned cross-entropy is recommended" not in text
-    # What is left are the title of what ships now, and marks in legends.
-    for found in re.finditer(r"[Ww]hat ships", text):
-        assert text[found.end() : found.end() + 1] in (":", " ", "")
-        assert not re.match(r" (decides|ships|finds|,|\()", text[found.end() :])
-    assert "of what ships" not in text
-    assert "than what ships" not in text
-    assert "to what ships" not in text
+    # Only the title of the model that ships now is left.
+    assert "the shipped model" not in text
+    assert re.findall(r"[Ss]hipped model(?!:)", text) == []
     if place == "page":
         assert f"trial {before.recommended} (" in text
 
@@ -90,7 +86,7 @@ def test_a_choice_that_is_taken_back_speaks_of_what_ships_again() -> None:
         summary.recommended, once.recommended, "a mistake", "bob", "2026-11-30T10:00:00+00:00"
     )
     again = replace(once, recommended=summary.recommended, choices=(*once.choices, back))
-    assert judged_start(again) == "What ships"
+    assert judged_start(again) == "The shipped model"
     assert verdict_now(again) == summary.verdict.text
     assert "Chosen by bob" in ships_text(again)
 
@@ -114,9 +110,9 @@ def test_a_blend_ships_and_the_loss_of_the_verdict_is_recommended() -> None:
     assert roles[6][:2] == ("in the blend", "challenger")
     assert not any("ships" in own for own in roles.values())
     text = ships_text(summary)
-    assert text.startswith("What ships: a blend of 50% focal (trial 1) and 50%")
-    assert "The loss that the verdict recommends: cross-entropy (trial 0)." in text
-    assert recipes(summary)[0].title == "What the verdict recommends: trial 0"
+    assert text.startswith("Shipped model: a blend of 50% focal (trial 1) and 50%")
+    assert "Recommended loss: cross-entropy (trial 0)." in text
+    assert recipes(summary)[0].title == "The recommended loss: trial 0"
     assert "| recommended, tuned cross-entropy" in render_markdown(summary)
     # Figures mark two trials, not the whole blend.
     assert set(marked_trials(summary)) == {0, 6}
@@ -128,12 +124,12 @@ def test_a_blend_of_another_trial_alone_names_that_trial() -> None:
     assert roles[1][0] == "ships"
     assert roles[0][0] == "recommended"
     text = ships_text(summary)
-    assert text.startswith("What ships: focal (trial 1), which the blend takes alone.")
-    assert "recommends: cross-entropy (trial 0)" in text
+    assert text.startswith("Shipped model: focal (trial 1), the only finalist in the blend.")
+    assert "Recommended loss: cross-entropy (trial 0)" in text
 
 
 def test_a_blend_of_the_recommended_trial_alone_is_that_trial() -> None:
     summary = with_blend(0)
     assert trial_roles(summary)[0][0] == "ships"
-    assert ships_text(summary).startswith("What ships: tuned cross-entropy (trial 0")
-    assert recipes(summary)[0].title == "What ships: trial 0"
+    assert ships_text(summary).startswith("Shipped model: tuned cross-entropy (trial 0")
+    assert recipes(summary)[0].title == "The shipped loss: trial 0"

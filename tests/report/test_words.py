@@ -33,7 +33,7 @@ def test_lines_begin_with_the_verdict_then_what_ships_then_a_table() -> None:
     summary = make_summary()
     first, second, header, *rows = verdict_lines(summary)
     assert first == f"No evidence: {summary.verdict.text}"
-    assert second.startswith("What ships: tuned cross-entropy (trial 0;")
+    assert second.startswith("Shipped model: tuned cross-entropy (trial 0;")
     assert "95% interval" in header
     assert 1 <= len(rows) <= 6
     assert {len(row.rstrip()) <= len(rows[0]) + 12 for row in rows} == {True}
@@ -121,7 +121,7 @@ def test_an_undecided_report_opens_with_the_reason_and_with_what_was_trained() -
     assert headline(summary) == f"Undecided: {reason}"
     assert coverage_text(summary) == (
         "7 trials of 16 finished; the time limit cut off 9. They were trained for 2 of "
-        "20 epochs. The time limit cut off the final trainings."
+        "20 epochs. The time limit cut off the final training runs."
     )
     assert coverage_text(replace(summary, coverage=Coverage(16, 16, 20, 20))) == ""
     page = render_html(summary)

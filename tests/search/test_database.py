@@ -150,7 +150,7 @@ def test_what_a_database_does_not_answer_is_repeated_and_told_once(
         "The database answers again after 0 s.",
     ]
     steady.patience = 0.0
-    with pytest.raises(InputError, match="go on with it by `autoloss resume`"):
+    with pytest.raises(InputError, match="continue with it by `autoloss resume`"):
         steady(Away(1))
 
 

@@ -80,7 +80,7 @@ def test_missing_or_broken_test_logits_are_said(study):
         study.finish({n: one for n, one in logits.items() if n != number}, labels)
     with pytest.raises(InputError, match="test_logits must be finite"):
         study.finish({**logits, number: logits[number] * torch.inf}, labels)
-    with pytest.raises(InputError, match="test_labels must have one class a row"):
+    with pytest.raises(InputError, match="test_labels must have one class per row"):
         study.finish(logits, labels[:5])
     with pytest.raises(InputError, match="number=99"):
         study.readout(99)

@@ -224,7 +224,7 @@ def test_other_validation_rows_are_refused(tmp_path):
     ("logits", "labels", "message"),
     [
         (torch.zeros(60, 2), LABELS, r"val_logits must have the shape \(1, N, 3\)"),
-        (torch.zeros(60, 3), LABELS[:9], "one class a row"),
+        (torch.zeros(60, 3), LABELS[:9], "one class per row"),
         (torch.zeros(60, 3), LABELS + 1, "classes 0 to 2"),
         (torch.zeros(60, 3), LABELS + 0.5, "classes 0 to 2"),
     ],

@@ -177,7 +177,7 @@ def test_an_alpha_of_zero_is_refused(name: str) -> None:
 
 def test_boxes_are_cut_out_of_pictures_alone(job: Job) -> None:
     spec = LossSpec(target="cutmix")
-    with pytest.raises(InputError, match="cutmix must be given pictures"):
+    with pytest.raises(InputError, match="cutmix must be given images"):
         train(job, [Candidate(spec, lr=3e-3)])
 
 

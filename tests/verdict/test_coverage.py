@@ -88,7 +88,7 @@ def test_the_coverage_counts_the_training() -> None:
         ({"trials": 7}, "7 of 16 trials"),
         ({"trials": 16, "planned_trials": 128}, ""),
         ({"trials": 15, "planned_trials": 128}, "15 of 128 trials"),
-        ({"is_final_cut": True}, "the final trainings were cut off"),
+        ({"is_final_cut": True}, "the final training runs were cut off"),
         ({"epochs": 19, "is_schedule_done": False}, "19 of 20 epochs, 16 of 16 trials"),
         # A schedule that a short limit made shorter, trained to its end.
         ({"epochs": 10}, ""),

@@ -58,7 +58,7 @@ def test_admissible_is_within_one_corrected_paired_error_of_the_best(beyond, adm
     choice = choose(made, records("cross_entropy", "poly1", "focal"))
     assert choice.admissible == admissible
     assert choice.challenger == admissible[-1]
-    assert "lowest mean error over 5 trainings" in choice.rule
+    assert "lowest mean error over 5 training runs" in choice.rule
 
 
 def test_the_plain_error_of_the_mean_would_be_too_small() -> None:

@@ -11,13 +11,13 @@ from autoloss.losses.parameters import ChoiceParam, FloatParam, Parameter
 
 # In the order in which losses are shown.
 FAMILIES = {
-    "proper": "scores that the posterior itself makes least",
+    "proper": "scores that the posterior itself minimises",
     "focusing": "weight on hard or on easy examples",
     "robust": "wrong labels",
     "margin": "a margin between the classes",
     "normalised": "logits of bounded norm",
     "ordinal": "classes in an order",
-    "own": "losses of your own",
+    "own": "custom losses",
 }
 TASKS: dict[TaskKind, str] = {
     "binary": "binary",
@@ -27,16 +27,16 @@ TASKS: dict[TaskKind, str] = {
 }
 KINDS = {"prior": "Priors", "target": "Targets", "penalty": "Penalties"}
 READOUTS = {
-    "proper": "softmax is the posterior where the expected loss is least",
-    "link": "a formula gives the posterior where the expected loss is least",
-    "slopes": "the slopes give the posterior where the expected loss is least",
-    "none": "nothing exact: softmax with a fitted temperature",
+    "proper": "softmax is the posterior at the minimum of the expected loss",
+    "link": "a formula gives the posterior at the minimum of the expected loss",
+    "slopes": "the gradients give the posterior at the minimum of the expected loss",
+    "none": "softmax with a fitted temperature, not exact",
 }
 COMPONENT_READOUTS = {
     "undone": "its effect on the posterior is undone",
     "kept": "beside a proper loss, the minimum stays where it is",
     "slope": "the posterior is read with its slope",
-    "lost": "nothing exact: softmax with a fitted temperature",
+    "lost": "softmax with a fitted temperature, not exact",
 }
 HEADS = {
     "unbiased": "a last layer without bias",
@@ -54,7 +54,7 @@ NEEDS = {
     "class_weights": "a weight of each class",
     "similarity": "a matrix of similarities between the classes",
     "mixup": "a training loop that mixes inputs, such as the module's mix(inputs, targets)",
-    "cutmix": "pictures, or a loop that mixes them, such as the module's mix(inputs, targets)",
+    "cutmix": "images, or a loop that mixes them, such as the module's mix(inputs, targets)",
 }
 _YEAR = re.compile(r".*?\b(?:1[89]|20)\d\d\b")
 

@@ -57,8 +57,9 @@ def diagnose(
         typer.Option(
             "--ood",
             metavar="FILE",
-            help="Strangers, rows that belong to no class: shows how well each score tells them "
-            "from DATA. Rows with the columns of DATA, or beside --logits an .npz file.",
+            help="Out-of-distribution rows, which belong to no class: shows how well each score "
+            "separates them from DATA. Rows with the columns of DATA, or beside --logits an .npz "
+            "file.",
         ),
     ] = None,
     output: Annotated[

@@ -68,8 +68,8 @@ def export(
         files = write(classifier, to.value, output)
     note(f"wrote {' and '.join(map(str, files))}.")
     if classifier.strangers is not None and classifier.strangers.is_chosen:
-        note("the score of strangers is left out: autoloss predict --ood-score model has it.")
+        note("the OOD score is left out: autoloss predict --ood-score model has it.")
     detail(
         f"loaded the model in {loaded - began:.2g} s, wrote it in {time.monotonic() - loaded:.2g} "
-        f"s: {len(classifier.members)} trainings."
+        f"s: {len(classifier.members)} training runs."
     )

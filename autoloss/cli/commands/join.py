@@ -14,7 +14,7 @@ _Data = Annotated[
     typer.Option(
         "--data",
         metavar="DATA",
-        help="The study's data, if their path is another one on this machine.",
+        help="Path of the study's data on this machine, if it differs.",
         rich_help_panel=options.DATA,
     ),
 ]
@@ -23,7 +23,7 @@ _Device = Annotated[
     typer.Option(
         "--device",
         metavar="DEVICE",
-        help="Where to train, if not as the study says: cpu, cuda, or auto.",
+        help="Device, if it differs from the study's: cpu, cuda, or auto.",
         autocompletion=complete.devices,
     ),
 ]
@@ -42,7 +42,7 @@ _Wait = Annotated[
         "--wait",
         parser=options.duration,
         metavar="DURATION",
-        help="Longest wait for a study that has not begun yet: 90s, 10m, 2h.",
+        help="Longest wait for a study that has not started yet: 90s, 10m, 2h.",
     ),
 ]
 EXAMPLES = (

@@ -24,7 +24,7 @@ def list_studies(*, out: options.Out = options.OUT) -> None:
         header = ("Study", "Begun", "Trials", "Verdict", "Ships")
         show_table(output(), header, [_row(study) for study in studies], whole=(0,))
     else:
-        output().print(f"No studies in {out}: autoloss search DATA --target COLUMN begins one.")
+        output().print(f"No studies in {out}: autoloss search DATA --target COLUMN starts one.")
 
 
 def _row(study: StudyListing) -> tuple[str, ...]:

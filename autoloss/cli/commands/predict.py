@@ -36,21 +36,21 @@ def predict(
         typer.Option(
             "--id",
             metavar="COLUMN",
-            help="A column of DATA to carry through, such as a customer's number.",
+            help="A column of DATA to copy to the output, such as a customer id.",
         ),
     ] = None,
     force: Annotated[
         bool,
         typer.Option(
             "--force",
-            help="Go on if a column that mattered is unusable in more than half of the rows.",
+            help="Predict even if a column that matters is unusable in most rows.",
         ),
     ] = False,
     wide: Annotated[
         bool,
         typer.Option(
             "--wide",
-            help="Of several labels a row, write a column of 0 and 1 for each in the place of"
+            help="Of several labels per row, write a column of 0 and 1 for each in place of"
             " the column prediction.",
         ),
     ] = False,
@@ -70,7 +70,7 @@ def predict(
         typer.Option(
             "--ood-recall",
             metavar="SHARE",
-            help="The share of familiar rows that are no strangers; 0.95 by default.",
+            help="The share of in-distribution rows that is accepted; 0.95 by default.",
         ),
     ] = None,
     losses: options.Losses = None,
@@ -147,7 +147,7 @@ def predict(
     if predicting.new:
         note(f"columns that the model was not trained on are ignored: {listed(predicting.new)}.")
     loaded = time.monotonic()
-    detail(f"loaded {len(classifier.members)} trainings in {loaded - began:.2g} s.")
+    detail(f"loaded {len(classifier.members)} training runs in {loaded - began:.2g} s.")
     about = predicting.rows.about
     with counted(console, "Predicting", unit="rows", about=about) as count:
         rows = write(predicting, output, count=count)

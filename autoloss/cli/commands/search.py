@@ -38,7 +38,7 @@ Ships = Annotated[
     Policy,
     typer.Option(
         "--ship",
-        help="The model that ships: a blend of finalists; the loss that the verdict recommends; "
+        help="The model to ship: a blend of finalists; the recommended loss; "
         "or the admissible finalist with the lowest log loss. The report compares all three.",
         rich_help_panel=options.OUTPUT,
     ),
@@ -47,8 +47,8 @@ Refits = Annotated[
     bool | None,
     typer.Option(
         "--refit/--no-refit",
-        help="Train the model that ships again on all rows, locked ones too. By default it is if "
-        "the trainings saw less than two thirds of the rows and it takes little time.",
+        help="Retrain the shipped model on all rows, including locked rows. The default if the "
+        "training runs saw less than two thirds of the rows and it takes little time.",
         rich_help_panel=options.OUTPUT,
     ),
 ]
@@ -66,7 +66,7 @@ Examples = Annotated[
     bool,
     typer.Option(
         "--examples/--no-examples",
-        help="Show words or pictures of a few rows on which finalists disagree in the report.",
+        help="Show words or images of a few rows on which the finalists disagree in the report.",
         rich_help_panel=options.OUTPUT,
     ),
 ]

@@ -24,7 +24,7 @@ def select(
         str | None,
         typer.Option(
             metavar="RULE",
-            help=f"{', '.join(RULES)}, the study's metric, or a metric of your own.",
+            help=f"{', '.join(RULES)}, the study's metric, or a custom metric.",
             autocompletion=complete.rules,
         ),
     ] = None,

@@ -28,7 +28,7 @@ def spaces(
     *,
     check: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A TOML file whose mistakes are all listed."),
+        typer.Option(metavar="FILE", help="Check a TOML file, and list all its mistakes."),
     ] = None,
 ) -> None:
     """List the search spaces, show a space as TOML, or check your own file."""
@@ -45,7 +45,7 @@ def spaces(
         console.print(toml_text(load_space(name).to_dict()).rstrip(), soft_wrap=True)
     if name is None and check is None:
         show_table(console, ("Space", "Losses", "Description"), _rows(), whole=(0,))
-        console.print("autoloss spaces NAME shows one of them, to be copied and changed.")
+        console.print("autoloss spaces NAME prints one of them, to copy and change.")
 
 
 def _rows() -> list[tuple[str, str, str]]:
@@ -76,4 +76,4 @@ def _checked(file: Path) -> str:
     from autoloss.search.space_reader import load_space
 
     space = load_space(file)
-    return f"{file}: right; {len(space.bases)} losses, {len(space.ranges)} searched parameters."
+    return f"{file}: valid; {len(space.bases)} losses, {len(space.ranges)} searched parameters."

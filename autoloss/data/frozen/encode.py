@@ -202,7 +202,7 @@ def _opened(cells: Sequence[Cell], label: str) -> list[Any]:
     if bad:
         row, reason = next(iter(bad.items()))
         raise InputError(
-            f"{label} must have pictures that can be read, but {plural(len(bad), 'picture')}"
+            f"{label} must have images that can be read, but {plural(len(bad), 'image')}"
             f" cannot, such as {shown_cell(cells[row], row)} ({reason})."
         )
     return found

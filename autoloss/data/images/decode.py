@@ -200,5 +200,5 @@ def _reason(cell: Cell, error: BaseException) -> str:
         return "it is empty"
     text = one_line(str(error))
     if "cannot identify" in text:
-        return "it is no picture that Pillow knows"
+        return "Pillow does not recognise it as an image"
     return text[:80] or type(error).__name__

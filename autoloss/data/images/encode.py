@@ -90,7 +90,7 @@ class ImageEncoding:
         """
         if self.column not in frame.columns:
             raise InputError(
-                f"{label} must have the column {self.column!r} of pictures, but has"
+                f"{label} must have the column {self.column!r} of images, but has"
                 f" {listed(map(str, frame.columns))}."
             )
         return self.encode([cell_of(value, label=label) for value in frame[self.column]], label)
@@ -105,8 +105,8 @@ class ImageEncoding:
         if found.bad:
             row, reason = next(iter(found.bad.items()))
             raise InputError(
-                f"{label} must have pictures that can be read, but"
-                f" {plural(len(found.bad), 'picture')} cannot, such as"
+                f"{label} must have images that can be read, but"
+                f" {plural(len(found.bad), 'image')} cannot, such as"
                 f" {shown_cell(cells[row], row)} ({reason})."
             )
         return ImageInputs.of(torch.from_numpy(found.pixels))
@@ -150,7 +150,7 @@ class ImageEncoding:
             and all(map(math.isfinite, numbers))
             and min(self.scale) > 0.0
         ):
-            raise ValueError("pictures cannot be")
+            raise ValueError("images cannot be")
 
 
 def cell_of(value: Any, *, label: str, base: Path | None = None, row: int | None = None) -> Cell:
@@ -171,7 +171,7 @@ def cell_of(value: Any, *, label: str, base: Path | None = None, row: int | None
         return cell
     if not (base / cell).resolve().is_relative_to(base.resolve()):
         raise InputError(
-            f"{label} must have paths of pictures in its own folder, but {_place(row)}has"
+            f"{label} must have paths of images in its own folder, but {_place(row)}has"
             f" {str(cell)!r}."
         )
     return base / cell
@@ -205,7 +205,7 @@ def _cell(value: Any, *, label: str, row: int | None) -> Cell:
     if found.ndim in (2, 3) and found.dtype.kind in "biuf" and found.size:
         return found
     raise InputError(
-        f"{label} must have paths, encoded pictures or arrays in its column of pictures, but"
+        f"{label} must have paths, encoded images or arrays in its column of images, but"
         f" {_place(row)}has {one_line(value)!r:.60}."
     )
 

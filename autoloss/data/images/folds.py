@@ -40,7 +40,7 @@ class ImageEncoder(Encoder):
         """Check that a model reads pictures of the size of the study."""
         if encoding.shape != own.shape:
             raise InputError(
-                f"teacher must read pictures of {own.shape.text}, as the study does, but reads"
+                f"teacher must read images of {own.shape.text}, as the study does, but reads"
                 f" {encoding.shape.text}."
             )
 

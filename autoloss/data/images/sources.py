@@ -101,7 +101,7 @@ class PictureTable:
     def _bad(self, bad: Mapping[int, str]) -> str:
         """Return how many pictures cannot be read, and the first of them."""
         row, reason = next(iter(bad.items()))
-        count, every = plural(len(bad), "picture"), f"{len(self.cells):,}"
+        count, every = plural(len(bad), "image"), f"{len(self.cells):,}"
         first = shown_cell(self.cells[row], row)
         place = f"row {row + 1}, " if self.has_rows and not first.startswith("row") else ""
         return (
@@ -154,10 +154,10 @@ def common_shape(cells: Sequence[Cell], side: int | None, *, label: str) -> Pict
     shape = shape_of(cells, side)
     if shape is None:
         raise InputError(
-            f"{label} must have pictures that Pillow can read, but none of a sample can be read."
+            f"{label} must have images that Pillow can read, but none of a sample can be read."
         )
     if shape.height * shape.width == 1:
-        raise InputError(f"{label} must have pictures of more than 1 x 1 pixels.")
+        raise InputError(f"{label} must have images of more than 1 x 1 pixels.")
     return shape
 
 
@@ -165,7 +165,7 @@ def size_note(shape: PictureShape, pixels: NDArray[np.uint8]) -> str:
     """Return a note on the size at which pictures are read, and the space that they take."""
     where = "in a cache on the disk" if isinstance(pixels, np.memmap) else "in memory"
     size = f"{pixels.nbytes / 1e6:,.1f} MB"
-    return f"Pictures are read at {shape.text}; their pixels take {size} {where}."
+    return f"Images are read at {shape.text}; their pixels take {size} {where}."
 
 
 def open_pictures(source: str | Path, column: str) -> tuple[RowStream, Path | None]:
@@ -183,7 +183,7 @@ def open_pictures(source: str | Path, column: str) -> tuple[RowStream, Path | No
         check_inside(path)
         files, _ = _pictures_below(path)
         if not files:
-            raise InputError(f"{label} must hold pictures, but it has none.")
+            raise InputError(f"{label} must hold images, but it has none.")
         names = pa.array([file.relative_to(path).as_posix() for file in files])
         return _stream(names, column, label), path
     if path.suffix.lower() in ENDINGS:
@@ -234,7 +234,7 @@ def _of_column(table: Table, column: str, base: Path | None) -> PictureTable:
     for row, value in enumerate(values):
         if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
             raise InputError(
-                f"{table.label} must have a picture in every row, but row {row + 1} of"
+                f"{table.label} must have an image in every row, but row {row + 1} of"
                 f" {column!r} is empty."
             )
         cells.append(cell_of(value, label=table.label, base=base, row=row))
@@ -271,19 +271,19 @@ def _of_folder(root: Path, *, label: str) -> PictureTable:
             others += strange
     if not files:
         loose = sum(one.suffix.lower() in ENDINGS for one in root.iterdir())
-        has = f"{plural(loose, 'picture')} outside sub-folders" if loose else "none"
+        has = f"{plural(loose, 'image')} outside subfolders" if loose else "none"
         raise InputError(
-            f"{label} must have a sub-folder of pictures for each class, but has {has}; for a"
+            f"{label} must have a subfolder of images for each class, but has {has}; for a"
             " table of paths give the table and --images COLUMN."
         )
     names = [file.relative_to(root).as_posix() for file in files]
     frame = pd.DataFrame({IMAGE: names, CLASS: classes})
     if is_split:
         frame["split"] = split
-    notes = [f"{label}: {plural(others, 'file')} that are no pictures left out."] if others else []
+    notes = [f"{label}: {plural(others, 'file')} that are not images left out."] if others else []
     left = [one.name for one in _folders(root) if is_split and one not in parts]
     if left:
-        notes.append(f"{label}: the folders {listed(left)} are no parts and were left out.")
+        notes.append(f"{label}: the folders {listed(left)} are not parts and were left out.")
     table = as_table(frame, label=label, target=CLASS, notes=tuple(notes))
     return PictureTable(table, IMAGE, list(files))
 

@@ -228,7 +228,7 @@ def as_tags(values: Objects, *, name: str, label: str) -> tuple[Objects, bool]:
         values[known] = [int(value) for value in values[known]]
         kinds = {int}
     if any(issubclass(kind, list | tuple | dict | np.ndarray) for kind in kinds):
-        raise InputError(f"{label} must have one tag a token in {name!r}, but got a list.")
+        raise InputError(f"{label} must have one tag per token in {name!r}, but got a list.")
     found = np.empty(len(values), dtype=object)
     found[known] = [str(value) for value in values[known]]
     return found, kinds == {int}

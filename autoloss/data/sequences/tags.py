@@ -167,7 +167,7 @@ class TagColumn:
                 notes.append(f"The {name} part has no token with the tag {listed(absent)}.")
         missing = sum(tag is None for tag in self.tags)
         if missing:
-            notes.append(f"{plural(missing, 'token')} without a tag: they count nowhere.")
+            notes.append(f"{plural(missing, 'token')} without a tag: they do not count.")
         if long := int((self.lengths > WINDOW).sum()):
             count = plural(long, "sequence")
             notes.append(f"{count} of more than {WINDOW} tokens: cut into windows that overlap.")

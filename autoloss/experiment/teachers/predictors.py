@@ -23,8 +23,8 @@ from autoloss.models.custom.of_tensors import placed
 
 _AT_ONCE = 1024
 LEAK = (
-    "The teacher may have seen the rows that it teaches: then it is too sure of them, and a"
-    " verdict may know the locked rows. The teacher boosting and a file of out-of-fold"
+    "The teacher may have seen the rows that it teaches: then it is overconfident on them,"
+    " and locked rows may leak into the verdict. The teacher boosting and a file of out-of-fold"
     " probabilities have no such leak."
 )
 _INSTEAD = "give a file of its probabilities"
@@ -62,7 +62,7 @@ def _model_logits(model: Classifier, data: StudyData) -> Tensor:
     task, own = data.task, model.encodings[0]
     if task.names:
         if not model.task.names:
-            raise InputError("teacher must have several labels a row, but it has one label a row.")
+            raise InputError("teacher must have several labels per row, but it has one.")
         check_label_names([str(one) for one in model.classes], task, subject="teacher")
         order = [list(model.classes).index(name) for name in task.names]
     else:

@@ -15,7 +15,7 @@ from autoloss.losses.declare import declare
     source="Mukhoti et al. 2020, Calibrating Deep Neural Networks Using Focal Loss, NeurIPS, "
     "arXiv:2002.09437",
     family="focusing",
-    use="A network that is too confident, with nothing to tune.",
+    use="An overconfident network, with nothing to tune.",
     local=True,
 )
 def flsd53(log_p: Tensor) -> Tensor:

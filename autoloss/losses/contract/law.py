@@ -121,7 +121,7 @@ def gap(ours: Tensor, theirs: Tensor, *, atol: float, rtol: float | None = None)
         rtol: Relative tolerance; by default as `atol`.
     """
     if ours.shape != theirs.shape:
-        return f"shape {tuple(ours.shape)} in the place of {tuple(theirs.shape)}"
+        return f"shape {tuple(ours.shape)} in place of {tuple(theirs.shape)}"
     ours, theirs = ours.detach(), theirs.detach()
     away = (ours - theirs).abs()
     allowed_gap = atol + (atol if rtol is None else rtol) * theirs.abs()

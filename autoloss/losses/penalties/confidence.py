@@ -12,7 +12,7 @@ from autoloss.losses.parameters import FloatParam, Interval
 @declare_penalty(
     source="Pereyra et al. 2017, Regularizing Neural Networks by Penalizing Confident Output "
     "Distributions, arXiv:1701.06548",
-    use="A network that is too confident; similar classes may keep their order.",
+    use="An overconfident network; similar classes may keep their order.",
     readable="slope",
     weight=FloatParam(0.01, 1.0, default=0.1, log=True, valid=Interval(0.0, float("inf"))),
 )

@@ -12,7 +12,7 @@ from autoloss.losses.parameters import FloatParam, Interval
 @declare_penalty(
     source="Liu et al. 2022, The Devil Is in the Margin: Margin-Based Label Smoothing for Network "
     "Calibration, CVPR, arXiv:2111.15430",
-    use="A network that is too confident on learnt examples; it leaves unsure examples alone.",
+    use="An overconfident network on learnt examples; it leaves unsure examples alone.",
     masked=False,
     m=FloatParam(2.0, 20.0, default=10.0, valid=Interval(0.0, float("inf"))),
     weight=FloatParam(0.01, 1.0, default=0.1, log=True, valid=Interval(0.0, float("inf"))),

@@ -36,7 +36,7 @@ class OwnImageNetwork(ModuleNetwork):
     one_shape = True
     alone = 1
     beside = (
-        "a picture the same logits in eval mode beside any other pictures",
+        "an image the same logits in eval mode beside any other images",
         "its dropout or its statistics of the batch stay on",
     )
 
@@ -118,7 +118,7 @@ class OwnImageNetwork(ModuleNetwork):
     def checked(self, found: Any, given: Sequence[Tensor]) -> Tensor:
         """Return the output of a module after a check that it is logits ``(B, C)``."""
         shape = tuple(given[0].shape)
-        return logits_of_rows(found, f"pictures {shape}", (shape[0], self.n_classes), self.model)
+        return logits_of_rows(found, f"images {shape}", (shape[0], self.n_classes), self.model)
 
     def _scaled(self, pixels: Tensor) -> Tensor:
         """Return pictures by channel, ``(..., H, W, C)`` → ``(..., C, H, W)``."""

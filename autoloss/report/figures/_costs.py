@@ -57,7 +57,7 @@ def costs_figure(summary: Summary) -> PageFigure | None:
             "data": traces,
             "layout": layout(
                 x=axis(title, **SHARE_AXIS),
-                y=axis("Expected cost of a row", range=[low, top or 1.0]),
+                y=axis("Expected cost per row", range=[low, top or 1.0]),
                 shapes=[upright(at, pen(ACCENT, 1.4, "dash")) for at in given],
             ),
         },
@@ -69,7 +69,7 @@ def _caption(summary: Summary, name: str) -> str:
     found = summary.cost_curve
     if found is None or found.over == "reviewed":
         return (
-            f"On the {rows_name(summary)}, lower is better: the mean cost of a row if a person "
+            f"On the {rows_name(summary)}, lower is better: the mean cost per row if a person "
             "decided the rows of the highest expected cost without mistakes."
         )
     return (

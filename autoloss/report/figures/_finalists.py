@@ -116,8 +116,8 @@ def finalists_figure(summary: Summary) -> PageFigure | None:
         title=f"Difference in {title} to tuned cross-entropy",
         caption=(
             "The number of the trial in brackets; left of the line is better. A line across is "
-            "the 95% interval over the trainings"
-            + (", a small ring one pair of trainings" if small else "")
+            "the 95% interval over the training runs"
+            + (", a small ring one pair of training runs" if small else "")
             + ". On the held-out rows of the finalists, not on the rows of the verdict."
         ),
         alt=f"Difference in {title} to tuned cross-entropy. {caption}.",

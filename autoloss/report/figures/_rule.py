@@ -69,7 +69,7 @@ def rule_figure(summary: Summary) -> PageFigure | None:
         group="tradeoff",
         title="The rule among the finalists",
         caption=(
-            "Means over the trainings on fresh seeds and divisions. Filled: within one paired "
+            "Means over the training runs on fresh seeds and divisions. Filled: within one paired "
             f"standard error of the best {in_sentence(words.title)}, so admissible; open: not. "
             "The rule below chooses among the admissible finalists."
         ),

@@ -36,7 +36,7 @@ def strangers_figures(summary: Summary) -> tuple[PageFigure, ...]:
                 group="strangers",
                 title=f"AUROC of the {NAMES[name]} over the temperature",
                 caption=(
-                    "A temperature divides the logits. Higher tells strangers better; the dotted "
+                    "A temperature divides the logits. Higher is better; the dotted "
                     "line is chance."
                 ),
                 alt=f"AUROC over the temperature: {', '.join(texts.values())}.",

@@ -166,7 +166,7 @@ def test_pictures_of_a_folder_that_cannot_be_read_are_named(tmp_path: Path) -> N
             Image.fromarray(pixels).save(tmp_path / label / f"{i:02}.png")
     (tmp_path / "a" / "05.png").write_bytes(b"broken")
     options = DataOptions(features=f"{FUNCTIONS}:sides")
-    with pytest.raises(InputError, match=r"1 picture of 40 cannot be read, such as .*05.png"):
+    with pytest.raises(InputError, match=r"1 image of 40 cannot be read, such as .*05.png"):
         prepare(tmp_path, options)
     left = prepare(tmp_path, DataOptions(features=options.features, skip_bad=True))
     assert left.n_rows == 39

@@ -69,7 +69,7 @@ def test_the_camera_is_turned_upright() -> None:
     ("cell", "reason"),
     [
         (b"", "empty"),
-        (b"no picture at all", "no picture"),
+        (b"no image at all", "does not recognise"),
         (encoded(Image.fromarray(noise((40, 40))))[:300], "trunc"),
         (Path("nowhere.png"), "no such file"),
     ],

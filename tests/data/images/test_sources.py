@@ -82,11 +82,11 @@ def test_the_folders_train_valid_and_test_are_the_parts(tmp_path: Path) -> None:
         for i in range(n)
     ]
     save(tmp_path, names, noise(len(names)))
-    (tmp_path / "train" / "a" / "notes.txt").write_text("no picture")
+    (tmp_path / "train" / "a" / "notes.txt").write_text("no image")
     data = prepare(tmp_path, DataOptions())
     assert data.locked is not None
     assert (len(data.train), len(data.valid), data.locked.n_rows) == (16, 6, 8)
-    assert any("1 file that are no pictures" in note for note in data.notes)
+    assert any("1 file that are not images" in note for note in data.notes)
 
 
 def test_a_picture_in_two_parts_is_said(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_bad_pictures_are_counted_and_left_out_only_if_asked(tmp_path: Path) -> 
     save(tmp_path, names, images)
     (tmp_path / names[3]).write_bytes(b"")
     (tmp_path / names[12]).write_bytes(b"GIF89a no more")
-    with pytest.raises(InputError, match=r"2 pictures of 26 cannot be read.*03\.png.*empty"):
+    with pytest.raises(InputError, match=r"2 images of 26 cannot be read.*03\.png.*empty"):
         prepare(tmp_path, DataOptions())
     data = prepare(tmp_path, DataOptions(skip_bad=True))
     kept = np.delete(images, [3, 12], axis=0)
@@ -115,8 +115,8 @@ def test_bad_pictures_are_counted_and_left_out_only_if_asked(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "sub-folder"),
-        (["1.png", "2.png"], "2 pictures outside sub-folders"),
+        ([], "subfolder"),
+        (["1.png", "2.png"], "2 images outside subfolders"),
         (["a/1.png", "a/2.png"], "two classes"),
     ],
 )

@@ -131,7 +131,7 @@ def test_teachers_of_rows_are_refused(frame: pd.DataFrame, data: StudyData) -> N
     rows = LogisticRegression().fit([[0.0], [1.0]], ["O", "x"])
     with pytest.raises(InputError, match="LogisticRegression is a classifier of rows"):
         made(rows, data)
-    with pytest.raises(InputError, match="A module must read numbers, pictures or the tensors"):
+    with pytest.raises(InputError, match="A module must read numbers, images or the tensors"):
         made(nn.Linear(2, 2), data)
     with pytest.raises(InputError, match="teacher must not be boosting for these data"):
         made("boosting", data)
