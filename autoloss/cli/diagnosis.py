@@ -43,8 +43,8 @@ def diagnose(
         logits: The file of saved predictions.
         loss: The loss whose gradient is shown.
         seed: Seed of folds, bootstrap and drawn outcomes.
-        losses: Files that declare the user's own losses.
-        network: The user's own network, as FILE.py:NAME, if it trained the model.
+        losses: Files that declare the custom losses.
+        network: The custom network, as FILE.py:NAME, if it trained the model.
         features: The user's own function of the features, as FILE.py:NAME, if the model has one.
         ood: Strangers: rows for a model, or a file of saved predictions beside `logits`.
 

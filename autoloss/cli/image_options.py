@@ -43,7 +43,7 @@ Features = Annotated[
         help="Frozen network that turns images, or the texts of a column, into vectors, which "
         "the candidates learn from: timm:NAME, torchvision:NAME, hf:NAME or st:NAME (or a folder "
         "in place of NAME), or FILE.py:NAME, a function of a list of images or texts. The "
-        "file is run.",
+        "file is executed.",
         rich_help_panel=_PICTURES,
     ),
 ]

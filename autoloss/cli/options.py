@@ -93,8 +93,8 @@ Target = Annotated[
         "--target",
         "-t",
         metavar="COLUMN",
-        help="Column to predict; needed for all data but sklearn:NAME. Several labels per row are "
-        "columns of yes and no: a,b,c or a pattern 'topic_*'.",
+        help="Column to predict; required for all data but sklearn:NAME. For several labels per "
+        "row the yes-or-no columns a,b,c or a pattern 'topic_*'.",
         rich_help_panel=DATA,
     ),
 ]
@@ -264,7 +264,7 @@ JudgeNow = Annotated[
     bool,
     typer.Option(
         "--judge-now",
-        help="Train no further trials: reach the verdict with the trials that have ended.",
+        help="Train no further trials: reach the verdict with the finished trials.",
         rich_help_panel=BUDGET,
     ),
 ]

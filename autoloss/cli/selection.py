@@ -134,7 +134,7 @@ def source_of(folder: Path, summary: Summary, number: int, *, losses: Sequence[P
         folder: The study's folder; its model has the read-out if the trial ships.
         summary: The study.
         number: The trial's number.
-        losses: Files that declare the user's own losses, if they have moved since the search.
+        losses: Files that declare the custom losses, if they have moved since the search.
 
     Raises:
         InputError: If the loss is unknown, or its code needs more than torch.
@@ -256,9 +256,9 @@ def ship_trial(
         summary: The study.
         rule: The rule or the number that names the trial.
         shipping: The options.
-        losses: Files that declare the user's own losses.
-        metrics: The user's own metrics, as FILE.py:NAME.
-        model: The user's own network, as FILE.py:NAME.
+        losses: Files that declare the custom losses.
+        metrics: The custom metrics, as FILE.py:NAME.
+        model: The custom network, as FILE.py:NAME.
         as_json: Whether standard output is one JSON document.
     """
     from autoloss import api

@@ -1,4 +1,4 @@
-"""Writes files whole or not at all, names what cannot be written, and keeps to a folder."""
+"""Writes files whole or not at all, names unwritable places, and keeps to a folder."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what killed programs have left of files and folders that they were to replace."""
+    """Remove the leftovers of killed programs from files and folders that they were to replace."""
     for part in folder.rglob(".*.part"):
         # A younger one may belong to a program that lives; no clock that was set back matters.
         with contextlib.suppress(OSError):
@@ -119,7 +119,7 @@ def check_inside(folder: Path) -> None:
 
 
 def _odd_below(folder: Path) -> Iterator[Path]:
-    """Yield what is in a folder and below it but is no plain file or folder."""
+    """Yield everything in and below a folder that is not a plain file or folder."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for one in entries:
             if one.is_dir(follow_symlinks=False):

@@ -149,7 +149,7 @@ class Encoder:
         return []
 
     def glimpses(self, table: str, rows: Sequence[int], encoding: Any) -> list[Glimpse]:
-        """Return what a report shows of rows of a table: nothing of columns."""
+        """Return a report's excerpts of rows of a table: none of columns."""
         return [Glimpse() for _ in rows]
 
     def frame(self, table: str, rows: Rows) -> pd.DataFrame:

@@ -59,9 +59,9 @@ def giveaway_notes(train: Part, encoding: TableEncoding) -> list[str]:
 
 def _note(names: Sequence[str], n_rows: int) -> str:
     """Return the note on some columns."""
-    tells, them = ("tells", "it") if len(names) == 1 else ("each tell", "them")
+    does, them = ("determines", "it") if len(names) == 1 else ("each determine", "them")
     return (
-        f"{listed(names)} {tells} the class alone in each of {n_rows:,} training rows: leave"
+        f"{listed(names)} {does} the class of all {n_rows:,} training rows: leave"
         f" {them} out by --drop if new rows do not have {them} before their class is known."
     )
 

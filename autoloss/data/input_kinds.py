@@ -1,4 +1,4 @@
-"""The kinds of input: what a search, a model and its readers need of each, in one place."""
+"""The kinds of input: all that a search, a model and its readers need of each, in one place."""
 
 from __future__ import annotations
 

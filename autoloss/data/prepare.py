@@ -51,7 +51,7 @@ def prepare(
         terms: The most terms of free text in an encoding.
         protocol: How many folds, and whether nested cross-validation may take the place of
             locked rows where there are few.
-        told: Called with a sentence on the progress of what takes long.
+        told: Called with a sentence on the progress of slow steps.
 
     Raises:
         InputError: The data or an option is at fault; one line has fault, place and remedy.

@@ -124,7 +124,7 @@ def load_sources(
     Args:
         source: The table, as for `read_table`.
         options: The target, and how to divide.
-        told: Called with a sentence on the progress of what takes long.
+        told: Called with a sentence on the progress of slow steps.
 
     Raises:
         InputError: A table cannot be read, lacks a column, or its target is no class.
@@ -263,7 +263,7 @@ def _beside(
 
 
 def _load_tensors(source: Source, options: DataOptions) -> Sources:
-    """Read what a program holds; see `load_sources`."""
+    """Read data in memory; see `load_sources`."""
     check_options(options)
     main = load_tensors(source, groups=options.groups)
     name = main.targets[0] if len(main.targets) == 1 else f"{len(main.targets)} labels"

@@ -342,7 +342,7 @@ class StudyData:
         return self._encoder.plain(rows.numpy())
 
     def glimpses(self, table: str, rows: Sequence[int]) -> list[Glimpse]:
-        """Return what a report shows of rows of the data, or of the test or validation table."""
+        """Return a report's excerpts of rows of the data, or of the test or validation table."""
         return self._encoder.glimpses(table, rows, self.encoding)
 
     def frame(self, part: Part) -> pd.DataFrame:

@@ -72,7 +72,7 @@ class Crew(ABC):
     @property
     @abstractmethod
     def remedy(self) -> str:
-        """Return what a user can do if workers die of too little memory."""
+        """Return the remedy for workers that run out of memory."""
 
     def coordinator(self, device: str) -> torch.device:
         """Return the device of the process that asks and tells.
@@ -104,7 +104,7 @@ class Crew(ABC):
 
         Args:
             staffing: Their number.
-            losses: Files of the user's own losses.
+            losses: Files of the custom losses.
             files: Other files that workers open.
             told: Called with a sentence when workers come or go.
         """

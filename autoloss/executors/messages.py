@@ -22,7 +22,7 @@ class Setup:
     """The first message to a worker process.
 
     Args:
-        losses: Files of the user's own losses.
+        losses: Files of the custom losses.
         folder: The folder of the shared data; the worker removes it if the search has died.
     """
 

@@ -57,7 +57,7 @@ class ProcessCrew(Crew):
 
     @property
     def remedy(self) -> str:
-        """Return what a user can do if workers die of too little memory."""
+        """Return the remedy for workers that run out of memory."""
         return "With --workers 1 there is one process."
 
     def staff(

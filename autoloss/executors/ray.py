@@ -86,7 +86,7 @@ class RayCrew(Crew):
 
     @property
     def remedy(self) -> str:
-        """Return what a user can do if workers die of too little memory."""
+        """Return the remedy for workers that run out of memory."""
         return "'ray status' and the logs of Ray on that node tell more."
 
     @property

@@ -71,7 +71,7 @@ class RayWorker:
     arrives once.
 
     Args:
-        losses: Files of the user's own losses.
+        losses: Files of the custom losses.
         device: Where to train: ``"cpu"``, with a single thread, or ``"cuda"``.
     """
 

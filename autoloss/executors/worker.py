@@ -79,7 +79,7 @@ class Worker:
 
     Args:
         link: The connection with the search.
-        losses: Files of the user's own losses.
+        losses: Files of the custom losses.
     """
 
     def __init__(self, link: Link, losses: Sequence[Path] = ()) -> None:

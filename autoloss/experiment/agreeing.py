@@ -85,7 +85,7 @@ def read_verdict(
     Args:
         study: The study.
         tracker: Shows the trials; it has started.
-        model: The network of the user's own; None for the built-in one.
+        model: The custom network; None for the built-in one.
         progress: Receives the progress.
         register: Name in the model registry, None for none.
     """

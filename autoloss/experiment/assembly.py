@@ -29,7 +29,7 @@ def model_of(
     Args:
         study: The study.
         data: Its data.
-        network: The user's own network; None for the built-in one.
+        network: The custom network; None for the built-in one.
         members: The members.
     """
     task = data.task

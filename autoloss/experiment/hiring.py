@@ -50,6 +50,6 @@ def staffed(
 
 
 def _network_files(request: Request) -> list[Path]:
-    """Return the file of the user's own network, if it has one."""
+    """Return the file of the custom network, if it has one."""
     file, _, _ = str(request.model).rpartition(":")
     return [Path(file).resolve()] if file.endswith(".py") else []

@@ -64,8 +64,8 @@ class KnowledgeOptions:
             ``"f1"``, or the number of labels of each row.
         teacher: A teacher, whose probabilities for the training rows are targets.
         trust_pickle: Whether a teacher's file may be unpickled, which runs any code in it.
-        losses: The user's own losses, which join the search.
-        metrics: The user's own metrics, which every trial has.
+        losses: The custom losses, which join the search.
+        metrics: The custom metrics, which every trial has.
         model: ``"auto"``, or a network that replaces the built-in network.
     """
 
@@ -156,7 +156,7 @@ class ClassKnowledge:
 
         Args:
             space: The space.
-            own: The user's own losses.
+            own: The custom losses.
 
         Raises:
             InputError: One of these losses cannot train the network.

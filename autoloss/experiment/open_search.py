@@ -35,7 +35,7 @@ class OpenSearch:
         clock: The clock of the search.
         device: The device of this process.
         teacher: The teacher of the rows; None for none.
-        model: A network of the user's own, checked; None for the built-in one.
+        model: A custom network, checked; None for the built-in one.
         crew: The worker processes; None or an empty one if this process trains.
         strangers: Rows that belong to no class; None for none.
     """
@@ -55,7 +55,7 @@ class OpenSearch:
     def figures(
         self, folds: Sequence[Fold], outcomes: Sequence[Outcome], readout: Readout
     ) -> dict[str, float]:
-        """Return the user's own metrics of models for the mean of some trainings.
+        """Return the custom metrics of models for the mean of some trainings.
 
         Args:
             folds: The division of each training.

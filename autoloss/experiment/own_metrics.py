@@ -1,4 +1,4 @@
-"""Metrics of one's own in a search: their check before it, and metrics of models."""
+"""Custom metrics in a search: their check before it, and metrics of models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autoloss.search import Space
 
 
 def check_metrics(own: OwnMetrics, data: StudyData, space: Space) -> None:
-    """Check metrics of one's own once, on random predictions for held-out rows.
+    """Check custom metrics once, on random predictions for held-out rows.
 
     Args:
         own: The metrics.

@@ -1,4 +1,4 @@
-"""The user's own network in a search: checked, timed, and recorded for `resume`."""
+"""The custom network in a search: checked, timed, and recorded for `resume`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ROWS, _SEVERAL = 64, 4
 
 @dataclass(frozen=True, eq=False)
 class CheckedNetwork:
-    """The user's own network, checked on the rows of a study; empty for the built-in network.
+    """The custom network, checked on the rows of a study; empty for the built-in network.
 
     Args:
         model: The network.
@@ -48,12 +48,12 @@ class CheckedNetwork:
 def space_for(space: Space, model: OwnModel | None, *, own: Iterable[str] = ()) -> Space:
     """Return the part of a space that can train a network.
 
-    The user's own network has its own dropout, and a single last layer for all losses.
+    The custom network has its own dropout, and a single last layer for all losses.
 
     Args:
         space: The space.
         model: The network; None for the built-in one.
-        own: The user's own losses.
+        own: The custom losses.
 
     Raises:
         InputError: One of these losses needs a last layer that only the built-in network has.
@@ -82,7 +82,7 @@ def provided(
 
     Args:
         names: The names for the built-in network.
-        model: The user's own network; None for the built-in one.
+        model: The custom network; None for the built-in one.
         can_mix: Whether inputs can be mixed.
     """
     absent = {*(_HEADS if model is not None else ()), *(() if can_mix else ("mixup",))}
@@ -97,7 +97,7 @@ def checked_network(
     loaded: Space,
     device: torch.device,
 ) -> CheckedNetwork:
-    """Check the user's own network, and measure how its candidates train fastest.
+    """Check the custom network, and measure how its candidates train fastest.
 
     Args:
         model: The network; None for the built-in one.
@@ -211,12 +211,12 @@ def fingerprint_with(fingerprint: str, origin: Mapping[str, Any]) -> str:
 
 
 def notes_of(origin: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the notes for the user on the user's own network."""
+    """Return the notes for the user on the custom network."""
     return tuple(origin[KEY]["notes"]) if KEY in origin else ()
 
 
 def network_argument(origin: Mapping[str, Any]) -> dict[str, str]:
-    """Return the user's own network as an argument of ``--model``; empty for the built-in."""
+    """Return the custom network as an argument of ``--model``; empty for the built-in."""
     if KEY not in origin:
         return {}
     file, name = origin[KEY]["file"], origin[KEY]["name"]

@@ -183,7 +183,7 @@ class RacingSearch:
 
 
 def roles_of(trial: Trial) -> frozenset[str]:
-    """Return what the verdict could need a trial for, besides its family."""
+    """Return the roles that the verdict could need a trial for, besides its family."""
     if trial.spec != LossSpec():
         return frozenset({OTHER})
     return frozenset({TUNED, DEFAULT} if trial.origin == "default" else {TUNED})

@@ -44,7 +44,7 @@ class Replication:
         held_out: Their predictions for held-out rows, by number.
         epochs: The epoch with the best weights of each of their trainings, by number.
         is_cut: Whether the time limit cut off any of their trainings.
-        of_trainings: The user's own metrics of which whole trainings are compared: by number of
+        of_trainings: The custom metrics of which whole trainings are compared: by number of
             the finalist and name of the metric the value of each training.
     """
 

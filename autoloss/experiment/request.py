@@ -186,7 +186,7 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
 
         Args:
             space: The space; it has the number of folds, bins and terms.
-            told: Called with a sentence on the progress of what takes long.
+            told: Called with a sentence on the progress of slow steps.
 
         Raises:
             InputError: The data or an option is wrong, or a DataFrame is missing.

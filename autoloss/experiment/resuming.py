@@ -86,7 +86,7 @@ def open_again(
 
     Raises:
         StudyNotFoundError: There is no such study.
-        InputError: A loop of the user's own asks its trials, or something is missing.
+        InputError: A custom training loop asks its trials, or something is missing.
     """
     opened = Study.open(
         study,
@@ -122,7 +122,7 @@ def search_again(
         opened: The study.
         request: Its request.
         again: The values that are given again.
-        network: The user's own network; None for the built-in one.
+        network: The custom network; None for the built-in one.
         tracker: Shows the trials.
         progress: Receives the progress.
         clock: The clock of the search.
@@ -170,7 +170,7 @@ def read_again(
     Args:
         study: The study.
         request: Its request, completed by the values that are given again.
-        model: The user's own network, if the study began with one.
+        model: The custom network, if the study began with one.
 
     Raises:
         InputError: Something is missing, or the data have changed.

@@ -50,7 +50,7 @@ def run(opened: OpenSearch, *, judge_now: bool = False) -> SearchResult:
 
     Raises:
         SearchInterrupted: The user interrupted it.
-        InputError: The folder lacks what other machines trained.
+        InputError: The folder lacks the results of other machines.
     """
     result = take_part(opened, judge_now=judge_now, waits=True)
     assert not isinstance(result, Concluded)
@@ -194,7 +194,7 @@ def finished(
     Args:
         study: The study.
         tracker: Shows the trials.
-        model: The network of the user's own; None for the built-in one.
+        model: The custom network; None for the built-in one.
         progress: Receives the progress.
         register: Name in the model registry, None for none.
     """

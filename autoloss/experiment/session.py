@@ -150,7 +150,7 @@ class SearchSession:
             strategy(self)
 
     def end_search(self) -> None:
-        """Note what the time limit cut off, and check that some candidate has learnt.
+        """Note the trials that the time limit cut off, and check that some candidate has learnt.
 
         Raises:
             InputError: The time was up before any candidate had learnt.
@@ -159,7 +159,7 @@ class SearchSession:
         # With the trials of other processes.
         self.standing.tally = TrialTally()
         self.tally.add(record for record in self.study.trials if record.ended)
-        self._note_what_was_cut()
+        self._note_cut_trials()
         self.tally.check(is_up=self.clock.is_up)
 
     def await_others(self) -> bool:
@@ -316,7 +316,7 @@ class SearchSession:
                 )
         return self.finals
 
-    def _note_what_was_cut(self) -> None:
+    def _note_cut_trials(self) -> None:
         """Note the trials that the time limit has cut off."""
         cut = self.tally.cut
         if not cut:

@@ -167,7 +167,7 @@ def _is_whole(folder: Path, number: int) -> bool:
 
 
 def _request(folder: Path) -> Request | None:
-    """Return the request of a study, or None if the user's own loop trained it."""
+    """Return the request of a study, or None if a custom training loop trained it."""
     if not (folder / CONFIG).is_file():
         return None
     origin = StudyConfig.read(folder).origin

@@ -50,11 +50,11 @@ class Start:
     Args:
         request: The request, checked.
         knowledge: The user's knowledge, opened.
-        own: Names of the user's own losses.
-        metrics: The user's own metrics.
+        own: Names of the custom losses.
+        metrics: The custom metrics.
         space: The search space, joined by the knowledge.
         data: The data, divided and encoded.
-        network: The user's own network, checked.
+        network: The custom network, checked.
         teacher: The teacher of the rows; None for none.
         metric: Name or place of the metric that the user asks for; None for the default.
         device: Where to train.

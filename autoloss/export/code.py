@@ -84,7 +84,7 @@ def write_code(classifier: Classifier, file: Path) -> tuple[Path, ...]:
         The files.
 
     Raises:
-        InputError: If the model has a network of the user's own, or its loss has no source.
+        InputError: If the model has a custom network, or its loss has no source.
     """
     tensors = file.with_suffix(".safetensors")
     if classifier.task.kind == "sequence":

@@ -17,7 +17,7 @@ def table_networks(classifier: Classifier, form: str) -> tuple[TableNetwork, ...
         form: The form of export, for messages.
 
     Raises:
-        InputError: If the model has a network or features of the user's own.
+        InputError: If the model has a custom network or custom features.
     """
     check_built_in(classifier, form)
     return tuple(one for one in classifier.networks if isinstance(one, TableNetwork))
@@ -33,7 +33,7 @@ def check_built_in(classifier: Classifier, form: str) -> None:
     """Check that a model has the built-in network, because no form contains the user's code.
 
     Raises:
-        InputError: If the model has a network or features of the user's own.
+        InputError: If the model has a custom network or custom features.
     """
     if classifier.model is not None:
         raise InputError(

@@ -1,4 +1,4 @@
-"""A model as one torch module of what its network reads: pixels, or the vectors of features."""
+"""A model as one torch module of its network's inputs: pixels, or the vectors of features."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autoloss.models import Features, Heads, Network
 
 
 class NetworkMember(nn.Module):
-    """One member of a model: from what its network reads to log probabilities."""
+    """One member of a model: from its network's inputs to log probabilities."""
 
     def __init__(self, member: Member, network: Network, facts: ClassFacts) -> None:
         super().__init__()

@@ -41,7 +41,7 @@ def write_onnx(classifier: Classifier, file: Path) -> tuple[Path, ...]:
         The file.
 
     Raises:
-        InputError: If the model reads free text or has a network of the user's own, or ``onnx`` is
+        InputError: If the model reads free text or has a custom network, or ``onnx`` is
             not installed.
     """
     for name in _NEEDED:

@@ -46,7 +46,7 @@ def tagger_source(classifier: Classifier, file: Path, tensors: Path) -> str:
         tensors: The file of its weights.
 
     Raises:
-        InputError: If the model has a network of the user's own, or its loss has no source.
+        InputError: If the model has a custom network, or its loss has no source.
     """
     networks = token_networks(classifier, "code")
     readouts, decision = ReadoutCode(classifier), decision_of(classifier)

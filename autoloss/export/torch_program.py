@@ -124,7 +124,7 @@ def write_program(classifier: Classifier, file: Path) -> tuple[Path, ...]:
         The files.
 
     Raises:
-        InputError: If the model reads free text, has a network of the user's own, or is
+        InputError: If the model reads free text, has a custom network, or is
             constrained.
     """
     traceable = Traceable.of(classifier, "torch")

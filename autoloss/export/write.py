@@ -49,7 +49,7 @@ def export(classifier: Classifier, form: str, path: str | Path) -> tuple[Path, .
             f"a model whose costs allow the decision reject is exported for mlflow alone, but got"
             f" --to {form}."
         )
-    # No form contains the user's own code.
+    # No form contains custom code.
     check_built_in(classifier, form)
     try:
         return _writer(form)(classifier, path)

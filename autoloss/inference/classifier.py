@@ -60,7 +60,7 @@ class Classifier(Shown):
             half.
         labels_each: The number of labels that each row is given, the likeliest; 0 for no fixed
             number.
-        model: The user's own network; None for the built-in network.
+        model: The custom network; None for the built-in network.
         temperature: The temperature of the mean; 1 leaves it as it is.
         strangers: The score of rows that belong to no class; None for none.
 
@@ -135,7 +135,7 @@ class Classifier(Shown):
 
     @property
     def own_code(self) -> str:
-        """Return the name of the user's own code that predictions need; empty for none."""
+        """Return the name of custom code that predictions need; empty for none."""
         if self.model is not None:
             return self.model.name
         encoding = self.members[0].encoding

@@ -74,7 +74,7 @@ def read_model(
 
     Args:
         folder: Its folder.
-        network: The user's own network, if the model has one.
+        network: The custom network, if the model has one.
         predicts: Whether the model must predict; its read-outs alone need no network.
     """
     path = _model_folder(Path(folder))

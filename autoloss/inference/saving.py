@@ -21,7 +21,7 @@ from autoloss.inference.strangers import StrangerRule
 
 FORMAT_VERSION = 2
 OWN_VERSION = 3
-"""The format version of a model with the user's own network."""
+"""The format version of a model with a custom network."""
 MEAN_VERSION = 4
 """The format version of either if its members have weights or their mean has a temperature.
 
@@ -35,7 +35,7 @@ FAMILIAR = "familiar."
 
 @dataclass(frozen=True)
 class StoredNetwork:
-    """The stored description of the user's own network, without its code.
+    """The stored description of the custom network, without its code.
 
     Args:
         own: Its name.
@@ -64,7 +64,7 @@ def write_model(
         folder: The folder; it is made if it does not exist.
         members: The trainings, one or more.
         task: The kind of label and its classes.
-        network: The built-in network, or the description of the user's own.
+        network: The built-in network, or the description of a custom network.
         decision: The quantity that the decisions minimise.
         temperature: The temperature of the mean of the members.
         labels_each: The number of labels that each row is given; 0 for no fixed number.

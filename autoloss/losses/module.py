@@ -1,4 +1,4 @@
-"""A loss as a module, for a training loop of the user's own."""
+"""A loss as a module, for a custom training loop."""
 
 from __future__ import annotations
 

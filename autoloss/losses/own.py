@@ -1,4 +1,4 @@
-"""Losses of your own: registering them, loading their files, and finding them in a study."""
+"""Custom losses: registering them, loading their files, and finding them in a study."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _FILES: dict[str, OwnFile] = {}
 
 
 def register(loss: Loss) -> Loss:
-    """Register a loss of your own by its name in this process, like the losses of autoloss.
+    """Register a custom loss by its name in this process, like the losses of autoloss.
 
     A loss that is declared again, with the same name in the same place, replaces the earlier one.
 
@@ -121,7 +121,7 @@ def _declared(file: Path, module: types.ModuleType) -> tuple[Loss, ...]:
 
 
 def take_in(given: Losses | None) -> dict[str, Origin | None]:
-    """Register losses of your own.
+    """Register custom losses.
 
     Args:
         given: The losses, or files of them.
@@ -156,7 +156,7 @@ def has_objects(given: Losses | None) -> bool:
 def recall(
     known: Mapping[str, Origin | None], *, given: Losses | None, study: str
 ) -> dict[str, Origin | None]:
-    """Register the losses of your own that a study began with.
+    """Register the custom losses that a study began with.
 
     Args:
         known: The file of each loss, as `take_in` returned it at the start of the study.

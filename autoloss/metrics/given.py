@@ -1,4 +1,4 @@
-"""Metrics of one's own: functions of a program, or functions that Python files declare."""
+"""Custom metrics: functions of a program, or functions that Python files declare."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from autoloss.metrics.resolve import Metric, metric_of
 OwnMetric = str | MetricFunction | Metric
 """``"FILE.py:NAME"``, a function, or a `Metric` that has one."""
 Metrics = Mapping[str, OwnMetric] | Sequence[OwnMetric] | OwnMetric
-"""Metrics of one's own, by name or under their own names."""
+"""Custom metrics, by name or under their own names."""
 _FIGURES = (
     *("raw_error", "refined_log_loss", "raw_log_loss", "calibration_loss"),
     *("debiased_calibration_error", "ece", "ece_null", "smooth_ece", "temperature"),
@@ -32,7 +32,7 @@ _FIGURES = (
 
 @dataclass(frozen=True)
 class OwnMetrics:
-    """The metrics of one's own of a study.
+    """The custom metrics of a study.
 
     Args:
         metrics: The metrics, in order.
@@ -73,7 +73,7 @@ def places_of(given: Metrics | None) -> tuple[str, ...]:
 def take_metrics(
     given: Metrics | None, metric: str | MetricFunction | Metric | None = None
 ) -> OwnMetrics:
-    """Return metrics of one's own; files are run.
+    """Return custom metrics; files are run.
 
     Args:
         given: The metrics.
@@ -106,7 +106,7 @@ def recall_metrics(
     *,
     study: str,
 ) -> OwnMetrics:
-    """Return the metrics of one's own that a study began with.
+    """Return the custom metrics that a study began with.
 
     Args:
         known: The file of each, as `take_metrics` returned it at the start of the study.

@@ -1,4 +1,4 @@
-"""The arguments of a metric of one's own, and the check of its values."""
+"""The arguments of a custom metric, and the check of its values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class OwnFunction(Protocol):
 
     @property
     def of(self) -> str:
-        """Return what it judges: probabilities, logits or the model."""
+        """Return the argument that it judges: probabilities, logits or the model."""
 
     @property
     def independent(self) -> bool:
@@ -42,7 +42,7 @@ _EQUAL = 1e-6
 
 
 def own_values(metric: OwnFunction, judged: Judged) -> FloatArray:
-    """Return a metric of one's own for each candidate, (K,).
+    """Return a custom metric for each candidate, (K,).
 
     It is NaN for a candidate without finite predictions.
 

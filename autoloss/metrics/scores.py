@@ -93,7 +93,7 @@ def score(
         objective: The losses of the K candidates.
         folds: Fold of each row, from `autoloss.readout.fold_numbers`.
         metric: The metric of the study, as in `resolve_metric`.
-        own: Metrics of the user's own, which are computed beside it.
+        own: Custom metrics, which are computed beside it.
         start: State of an earlier fit, which only saves time.
 
     Shape:

@@ -41,7 +41,7 @@ def networks_for(
         schemas: The encodings.
         n_classes: C.
         config: Settings of the built-in network.
-        model: A network of the user's own in its place.
+        model: A custom network in its place.
         augment: How pictures are changed in training.
     """
     if images := [schema for schema in schemas if isinstance(schema, ImageSchema)]:
@@ -74,7 +74,7 @@ def has_numbers(schemas: Sequence[Any], model: OwnModel | None = None) -> bool:
 
     Args:
         schemas: The encodings.
-        model: A network of the user's own, which embeds none.
+        model: A custom network, which embeds none.
     """
     tables = [schema for schema in schemas if isinstance(schema, TableSchema)]
     return model is None and len(tables) == len(schemas) and all(one.n_numeric for one in tables)

@@ -1,4 +1,4 @@
-"""The items of a part: what read-outs are fitted to, metrics count and tests compare."""
+"""The items of a part: the units that read-outs are fitted to, metrics count and tests compare."""
 
 from __future__ import annotations
 

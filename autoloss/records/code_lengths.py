@@ -28,7 +28,7 @@ class CodeBlock:
 
 @dataclass(frozen=True)
 class TrainingCode:
-    """Codes that send all labels of the training rows, and so pay for what the model learns.
+    """Codes that send all labels of the training rows, and so include the cost of the model.
 
     Args:
         order: The order of the rows: ``"random"``, groups whole, or ``"time"``.

@@ -58,7 +58,7 @@ class PersonalChoice:
 
 @dataclass(frozen=True)
 class MetricRecord:
-    """A metric of the user's own.
+    """A custom metric.
 
     Args:
         name: Its name, in `TrialRecord.metrics` and `Summary.test_metrics`.
@@ -127,7 +127,7 @@ class Summary(Shown):
         rule_costs: The cost of each decision rule; empty without a cost matrix.
         strangers: How the models tell strangers, rows that belong to no class; None without any.
         code_lengths: The bits of a label by both models; None in older studies.
-        own_metrics: Metrics of the user's own.
+        own_metrics: Custom metrics.
     """
 
     schema_version: int
@@ -194,7 +194,7 @@ class Summary(Shown):
         """Return the direction of a metric, None for a metric that no trial is compared by.
 
         Args:
-            metric: The study's metric, a metric of the user's own, or a figure of strangers.
+            metric: The study's metric, a custom metric, or a figure of strangers.
         """
         known = {name: not higher for name, higher in self.stranger_figures.items()}
         known |= {one.name: one.lower_is_better for one in self.own_metrics}

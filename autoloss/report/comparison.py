@@ -97,7 +97,7 @@ def comparison_bars(summary: Summary) -> Bars:
 
 
 def comparison_rows(summary: Summary) -> tuple[ComparisonRow, ...]:
-    """Return the comparison with tuned cross-entropy, six rows and those of one's own metrics."""
+    """Return the comparison with tuned cross-entropy, six rows and the custom metrics."""
     shown = _shown(summary)
     bars = comparison_bars(summary).ends
     return tuple(_row(one, ends) for one, ends in zip(shown, bars, strict=True))
@@ -143,7 +143,7 @@ def _shown(summary: Summary) -> tuple[Comparison, ...]:
 
 
 def _meaning(summary: Summary, name: str) -> str:
-    """Return the meaning of a metric in a sentence; of one's own what is known of it."""
+    """Return the meaning of a metric in a sentence; for a custom metric its direction."""
     known = metric_words(name).meaning
     own = next((one for one in summary.own_metrics if one.name == name), None)
     if known or own is None:

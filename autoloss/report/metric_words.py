@@ -68,7 +68,7 @@ NAMES_OF_PEOPLE = tuple(
 
 
 def metric_words(name: str, *, lower_is_better: bool = True) -> MetricWords:
-    """Return the words for a metric; a user's own metric gets its name and `lower_is_better`."""
+    """Return the words for a metric; a custom metric gets its name and `lower_is_better`."""
     return METRICS.get(name) or MetricWords(
         name.replace("_", " ").strip().capitalize(), "plain", lower_is_better
     )

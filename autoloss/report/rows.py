@@ -17,8 +17,8 @@ _KINDS = {
 def all_rows(data: DataSummary) -> int:
     """Return the number of rows, of all divisions and the locked rows together.
 
-    A division in the order of time leaves later rows out, and a user's own loop does not give the
-    classes of its validation rows.
+    A division in the order of time leaves later rows out, and a custom training loop does not give
+    the classes of its validation rows.
     """
     if data.n_rows:
         return data.n_rows
@@ -95,12 +95,12 @@ def all_metrics_title(summary: Summary) -> str:
 
 
 def resampling_text(summary: Summary) -> str:
-    """Return the use of the rows, or an empty string for a user's own training loop."""
+    """Return the use of the rows, or an empty string for a custom training loop."""
     return summary.resampling.text if summary.resampling is not None else ""
 
 
 def resampling_short(summary: Summary) -> str:
-    """Return a line on the use of the rows, or an empty string for a user's own training loop."""
+    """Return a line on the use of the rows, or an empty string for a custom training loop."""
     found = summary.resampling
     if found is None:
         return ""

@@ -56,7 +56,7 @@ def rule_cost_facts(summary: Summary) -> RuleCostFacts | None:
 
 
 def rule_short(summary: Summary) -> str:
-    """Return in a line what decisions by the costs save; empty without costs."""
+    """Return the savings of decisions by the costs in a line; empty without costs."""
     own = _shipped(summary, "calibrated")
     if own is None:
         return ""
@@ -72,7 +72,7 @@ def _shipped(summary: Summary, rule: str) -> RuleCost | None:
 
 
 def _shipped_text(summary: Summary, found: tuple[RuleCost, ...]) -> str:
-    """Return what the rule of the recommended loss saves, and whether it beats no model."""
+    """Return the saving of the rule of the recommended loss, and whether it beats no model."""
     own, alike = _shipped(summary, "calibrated"), found[0]
     if own is None:
         return ""

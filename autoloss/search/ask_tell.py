@@ -38,7 +38,7 @@ class AskTell:
         self._deadline = None if time_limit is None else time.monotonic() + time_limit
         self.config: StudyConfig = session.opened.config
         self.metric: Metric = session.opened.metric
-        # The user's own metrics, with that of the study if it is one.
+        # The custom metrics, with that of the study if it is one.
         self.own_metrics: tuple[Metric, ...] = session.opened.own
         self.task: Task = self.config.task
         self.folder: Path = session.opened.folder
@@ -52,7 +52,7 @@ class AskTell:
 
     @property
     def metrics_of_models(self) -> tuple[Metric, ...]:
-        """Return the user's own metrics that judge models, not their predictions."""
+        """Return the custom metrics that judge models, not their predictions."""
         return tuple(one for one in self.own_metrics if one.is_of_models)
 
     def _take_up(self, session: StudySession) -> None:

@@ -42,7 +42,7 @@ class StudyConfig:
         primary: The metric of the verdict: the requested metric, else log loss; empty in older
             studies.
         is_own_metric: Whether the metric is a function of the user, which is not stored.
-        metrics: Names of the user's own metrics, each with the file that declares it, or None if
+        metrics: Names of the custom metrics, each with the file that declares it, or None if
             it was given as an object.
         seed: The seed.
         storage: URL of the database, without a password; None for the journal in the folder.
@@ -54,7 +54,7 @@ class StudyConfig:
         cost_matrix: Cost of each decision (column) for each true class (row), or None.
         sampling: Share of each class's rows that the search trains on; None for all rows.
         late: Targets whose trials come after the quotas of all others.
-        losses: Names of the user's own losses, each with the file that declares it, or None if it
+        losses: Names of the custom losses, each with the file that declares it, or None if it
             was given as an object.
         origin: The caller's record: the command and its options.
         created: Time of the start, seconds since the epoch.

@@ -39,7 +39,7 @@ class JudgedMetrics:
 
     Args:
         metric: The study's metric; None for the error.
-        beside: The user's own metrics besides it.
+        beside: The custom metrics besides it.
         primary: Name of the metric that decides.
     """
 
@@ -55,7 +55,7 @@ class StudySnapshot:
     Args:
         config: Its settings.
         metric: Its metric.
-        own: Metrics of the user's own, with the study's metric if that is one.
+        own: Custom metrics, with the study's metric if that is one.
         space: Its search space.
         plan: The searched and the dropped families, with the quota.
         facts: Facts about the classes.

@@ -279,7 +279,7 @@ def _unknown_data(study: StudySnapshot, n_test: int) -> DataSummary:
     # Every label of a row is counted.
     n_train = sum(counts) // (study.facts.counts.numel() // len(counts))
     return DataSummary(
-        source="a training loop of the user's own",
+        source="a custom training loop",
         target=task.target,
         task=task.kind,
         classes=tuple(map(label_of, task.classes)),

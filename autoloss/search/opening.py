@@ -50,7 +50,7 @@ _BEGINS = ".begins.part"
 
 @dataclass(frozen=True)
 class Opened:
-    """An open study: its settings, metric, the user's own metrics, storage and folder."""
+    """An open study: its settings, metric, the custom metrics, storage and folder."""
 
     config: StudyConfig
     metric: Metric
@@ -81,7 +81,7 @@ def new_config(
     losses: Losses | None,
     metrics: Metrics | None,
 ) -> tuple[StudyConfig, Metric, OwnMetrics]:
-    """Return the settings of a new study, its metric and the user's own metrics; see `Study`.
+    """Return the settings of a new study, its metric and the custom metrics; see `Study`.
 
     Raises:
         InputError: If a setting is invalid.
@@ -138,7 +138,7 @@ def _whole_space(
     provided: Collection[str],
     metrics: tuple[str, ...],
 ) -> Space:
-    """Return the space of a study, with the user's own losses.
+    """Return the space of a study, with the custom losses.
 
     Where nobody chose the space, it lacks bases that the training loop cannot serve.
     """
@@ -243,7 +243,7 @@ def _check_storage(config: StudyConfig) -> None:
 
 
 def _known(config: StudyConfig) -> dict[str, Origin | None]:
-    """Return the user's own metrics of a study; an older study names the metric that decides."""
+    """Return the custom metrics of a study; an older study names the metric that decides."""
     return {**({config.metric: None} if config.is_own_metric else {}), **config.metrics}
 
 

@@ -28,7 +28,7 @@ class SearchResult(Shown):
     Args:
         summary: The study as plain data.
         model: The trained classifier that ships: of the recommended loss, or a blend of several;
-            None if the user's own loop trained the networks and keeps them.
+            None if a custom training loop trained the networks and keeps them.
         unwritten: One line on the runs that MLflow lacks, with the reason; empty if it has all.
     """
 

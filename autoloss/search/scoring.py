@@ -21,7 +21,7 @@ class Scorer:
         facts: Facts about the classes.
         metric: The study's metric.
         seed: Seed of the folds.
-        own: Metrics of the user's own, which are computed beside it.
+        own: Custom metrics, which are computed beside it.
     """
 
     facts: ClassFacts

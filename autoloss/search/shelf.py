@@ -48,7 +48,7 @@ class SteadyShelf:
         return self._steady(lambda: self._tables.names(prefix))
 
     def store_result(self, folder: Path) -> None:
-        """Store what a concluded study has in its folder, the summary last.
+        """Store the files of a concluded study's folder, the summary last.
 
         Models are left out where they are larger than `MOST`: first those of the finalists, then
         the model that ships.

@@ -59,7 +59,7 @@ class Space:
         min_imbalance: The search has priors if the largest class has more than `min_imbalance`
             times the rows of the smallest.
         objectives: The objectives of the sampler: ``"refined_log_loss"``, and besides it
-            ``"error"``, which stands for the study's metric, the user's own metrics, or the
+            ``"error"``, which stands for the study's metric, the custom metrics, or the
             figures of strangers (`autoloss.records.strangers.ood_names`).
         together: Candidates trained together; 0 for the fastest number.
         network: The network.

@@ -48,7 +48,7 @@ def load_space(
         overrides: Settings that replace those of the file, with the same dotted keys: a number
             fixes a parameter, ``{"low": 1e-5, "high": 1e-3}`` is its range.
         losses: Names of losses that join the bases; the file may set their parameters.
-        metrics: Names of the user's own metrics, which may be objectives.
+        metrics: Names of the custom metrics, which may be objectives.
 
     Raises:
         SpaceError: If there is no such space, or it has mistakes; it lists all of them, each as a
@@ -102,7 +102,7 @@ def read_space(
         settings: The keys and values.
         name: The space's name.
         label: The start of each reported mistake, such as the name of the file.
-        metrics: Names of the user's own metrics, which may be objectives.
+        metrics: Names of the custom metrics, which may be objectives.
 
     Raises:
         SpaceError: If there are mistakes; it lists all of them.

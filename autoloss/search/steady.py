@@ -1,4 +1,4 @@
-"""Repeats what a database did not answer, so that its restart ends no search."""
+"""Repeats failed database calls, so that a search survives a restart of the database."""
 
 from __future__ import annotations
 

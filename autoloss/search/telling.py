@@ -132,7 +132,7 @@ class Teller:
         seconds: float | None,
         curve: Sequence[CurvePoint] | None,
     ) -> TrainingReport:
-        """Return the report of a trial that a loop of the user's own trained.
+        """Return the report of a trial that a custom training loop trained.
 
         Args:
             number: The trial.

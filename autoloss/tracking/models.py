@@ -39,11 +39,11 @@ def check_register(name: str | None, *, track: str, is_own: bool = False) -> str
     Args:
         name: The name; None for none.
         track: Extent of tracking: ``"off"`` for none.
-        is_own: Whether the model needs a network or features of the user's own.
+        is_own: Whether the model needs a custom network or custom features.
 
     Raises:
         InputError: If MLflow refuses the name, tracking is off, or the registered model would
-            need the user's own code.
+            need custom code.
     """
     if name is None:
         return None

@@ -44,7 +44,7 @@ class ViewContent:
         calibration: The metric on the other axis of the scatter plot.
         params: Parameters of all runs.
         families: Parameters of single losses by family, best family first.
-        own: The user's own metrics.
+        own: The custom metrics.
     """
 
     study: str

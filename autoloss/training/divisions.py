@@ -29,7 +29,7 @@ class Divisions:
         targets: Classes or labels of all validation rows, division after division.
         clusters: Cluster of each of these rows: its row in the table, or its group.
         folds: Fold of each of these rows for the cross-fitted read-out.
-        model: The user's own network; None for the built-in network.
+        model: The custom network; None for the built-in network.
         row_costs: Cost of each of these rows; None for 1.
 
     Shape:
@@ -73,7 +73,7 @@ class Divisions:
             teacher: Returns the logits of a teacher for the training rows of a division,
                 ``(N, C)``, or None while it has none; None for no teacher.
             negatives: Negatives to train on for each positive; 0 for all.
-            model: A network of the user's own in the place of the built-in one.
+            model: A custom network in the place of the built-in one.
             augment: How pictures are changed in training.
         """
         schemas = [fold.encoding.schema for fold in folds]

@@ -1,4 +1,4 @@
-"""The choice between `torch.func.vmap` and a loop to train the user's own network."""
+"""The choice between `torch.func.vmap` and a loop to train the custom network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The memory of a device: how much is free, what is kept, and halving what does not fit."""
+"""The memory of a device: free and reserved bytes, and halving candidates that do not fit."""
 
 from __future__ import annotations
 

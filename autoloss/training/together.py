@@ -30,7 +30,7 @@ SMALLEST, USUAL, LARGEST = 8, 32, 1024
 FULL_BATCH = 256
 """Rows of a mini-batch that `USUAL` is meant for; smaller mini-batches allow more candidates."""
 TINY_ROWS = 4096
-"""Training rows up to which nothing is timed, because the timing would cost what it saves."""
+"""Training rows up to which nothing is timed, because the timing would cost its own savings."""
 TIMED_STEPS, LEAST_STEPS = 10, 2
 GAIN, NEAR = 1.1, 0.95
 """The least gain in rate of twice the candidates for a larger number to be timed; the share of the

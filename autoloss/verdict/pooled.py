@@ -98,7 +98,7 @@ class PooledRows:
         n_classes: int,
         seed: int,
     ) -> FloatArray:
-        """Return a prediction of each row by what the rows of the other folds decided, (N, C).
+        """Return a prediction of each row by a rule fitted on the other folds, (N, C).
 
         Args:
             predict: From the places in `rows` of the rows that decide, and of the rows to predict,

@@ -62,7 +62,7 @@ def export(
 
         check_path(to.value, output)
         take_in(tuple(losses or ()))
-        # The user's own network is not needed here, because it cannot be exported.
+        # The custom network is not needed here, because it cannot be exported.
         classifier = read_model(model_folder(model), predicts=False)
         loaded = time.monotonic()
         files = write(classifier, to.value, output)

@@ -32,7 +32,7 @@ _Workers = Annotated[
     typer.Option(
         "--workers",
         metavar="N",
-        help="Processes that train here, if not as the study says; auto: one on each free core.",
+        help="Worker processes here, if they differ from the study's; auto: one per free core.",
         callback=options.number_or_auto,
     ),
 ]

@@ -32,7 +32,7 @@ def losses(
         str | None,
         typer.Option(
             metavar="FAMILY",
-            help="List the losses of one family, such as robust.",
+            help="List the losses of a family, such as robust.",
             autocompletion=complete.families,
         ),
     ] = None,
@@ -73,7 +73,7 @@ def losses(
 def _entries(
     family: str | None, task: str | None, losses: options.Losses
 ) -> tuple[list[Entry], list[Entry]]:
-    """Return losses, and priors, targets and penalties; only the user's own losses load torch."""
+    """Return losses, and priors, targets and penalties; only the custom losses load torch."""
     from autoloss.cli.catalogue.entries import stored
 
     if not losses:
@@ -85,7 +85,7 @@ def _entries(
 
 
 def _load(losses: options.Losses) -> None:
-    """Load the files that declare the user's own losses."""
+    """Load the files that declare the custom losses."""
     from autoloss.losses import load_losses
 
     for file in losses or ():

@@ -50,8 +50,8 @@ def predict(
         bool,
         typer.Option(
             "--wide",
-            help="Of several labels per row, write a column of 0 and 1 for each in place of"
-            " the column prediction.",
+            help="With several labels per row, write a column of 0 and 1 for each label in place"
+            " of the column prediction.",
         ),
     ] = False,
     ood_score: Annotated[
@@ -59,10 +59,9 @@ def predict(
         typer.Option(
             "--ood-score",
             metavar="SCORE",
-            help="Add the columns ood_score, higher for rows that belong to no class, and "
-            "stranger: model (the score that the search chose), or max_probability, entropy, "
-            "energy or max_logit, with @T for a temperature. `autoloss diagnose --ood` compares "
-            "them.",
+            help="Add the columns ood_score, higher for out-of-distribution rows, and stranger, "
+            "by the score model (that of the search), max_probability, entropy, energy or "
+            "max_logit, with @T for a temperature. `autoloss diagnose --ood` compares them.",
         ),
     ] = None,
     ood_recall: Annotated[

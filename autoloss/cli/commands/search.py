@@ -56,8 +56,8 @@ CodeLength = Annotated[
     bool,
     typer.Option(
         "--code-length",
-        help="Code the training labels with both losses, two-part and prequential, which trains "
-        "both on growing parts of the rows, for the report.",
+        help="Report the code lengths of the training labels, two-part and prequential, which "
+        "trains both losses on growing parts of the rows.",
         rich_help_panel=options.OUTPUT,
     ),
 ]

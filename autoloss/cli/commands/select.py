@@ -1,4 +1,4 @@
-"""``autoloss select``: ships the trial that another rule names."""
+"""``autoloss select``: ships another trial, named by a rule."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def select(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write the loss there as Python that needs torch alone; with --dry-run nothing "
-            "else is written.",
+            help="Write the loss as Python code that needs only torch; with --dry-run, write "
+            "nothing else.",
         ),
     ] = None,
     register: options.Register = None,
@@ -62,7 +62,7 @@ def select(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Ship the trial of a finished study that another rule names; --dry-run only shows it.
+    """Ship another trial of a finished study, named by a rule; --dry-run only shows it.
 
     Model, loss, report and dashboard follow; the study keeps the previous choice and its reason.
     """

@@ -34,7 +34,7 @@ def ui(
         str,
         typer.Option(
             metavar="ADDRESS",
-            help="The address to listen on; 0.0.0.0 serves every machine that reaches this one.",
+            help="The address to listen on; 0.0.0.0 serves every machine on the network.",
         ),
     ] = "127.0.0.1",
     browser: Annotated[

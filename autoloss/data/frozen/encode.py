@@ -71,7 +71,7 @@ class FrozenEncoding:
 
     @property
     def kinds(self) -> tuple[tuple[str, str], ...]:
-        """Return the name of the column and what it has."""
+        """Return the name of the column and its content."""
         return ((self.column, "image" if self.seen == "pictures" else "text"),)
 
     @property

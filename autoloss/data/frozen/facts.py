@@ -1,4 +1,4 @@
-"""Facts on a model of frozen features: signature, packages, and what its verdict covers."""
+"""Facts on a model of frozen features: signature, packages, and the limits of its verdict."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def frozen_needs(encodings: Sequence[FrozenEncoding]) -> tuple[str, ...]:
 
 
 def frozen_scope(encoding: FrozenEncoding) -> str:
-    """Return what the verdict of frozen features does not cover."""
+    """Return the limits of the verdict of frozen features."""
     return (
         f"The verdict holds for frozen features of {encoding.reference}; training that network"
         " further (fine-tuning) was not compared."

@@ -48,7 +48,7 @@ class FrozenEncoder(Encoder):
             )
 
     def notes(self, fold: Fold) -> list[str]:
-        """Return a note on what the verdict does not cover."""
+        """Return a note on the limits of the verdict."""
         return [frozen_scope(fold.encoding)]
 
     def glimpses(self, table: str, rows: Sequence[int], encoding: Any) -> list[Glimpse]:

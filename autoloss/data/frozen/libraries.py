@@ -38,7 +38,7 @@ class Library:
     Args:
         package: Its name on the package index.
         reads: What its networks read: ``"pictures"``, ``"texts"``.
-        load: Returns the network of a name or a folder, for what it is to read.
+        load: Returns the network of a name or a folder for its kind of input.
     """
 
     package: str

@@ -91,7 +91,7 @@ def text_column(table: Table, roles: Roles, options: DataOptions) -> str:
 
 
 def hashed_name(column: str) -> str:
-    """Return the name of the column of hashes of what a network read of a column."""
+    """Return the name of the column of hashes of a network's inputs from a column."""
     return f"{column} (sha256)"
 
 

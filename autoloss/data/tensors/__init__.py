@@ -1,1 +1,1 @@
-"""Tensors of a user's own: what a data set, a loader or batches hold, and their encoding."""
+"""Data in memory: the tensors of a data set, a loader or batches, and their encoding."""

@@ -1,4 +1,4 @@
-"""The encoding of tensors of a user's own, which stay as they are: names, shapes and types."""
+"""The encoding of data in memory, whose tensors stay as they are: names, shapes and types."""
 
 from __future__ import annotations
 

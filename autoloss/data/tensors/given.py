@@ -84,7 +84,7 @@ def opened(source: Given | str | Path, *, name: str = "DATA") -> tuple[Given, st
 def as_items(
     given: Given, *, label: str, has_labels: bool = True, groups: str = ""
 ) -> tuple[ItemReader | None, list[float] | list[int] | None]:
-    """Return data as examples with numbers, and what a sampler says of them.
+    """Return data as numbered examples, with the information of their sampler.
 
     Args:
         given: The data.

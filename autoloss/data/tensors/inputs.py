@@ -1,4 +1,4 @@
-"""The inputs of a user's own network: rows of named tensors, in memory or read when taken."""
+"""The inputs of a custom network: rows of named tensors, in memory or read when taken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of what a program holds: a row for each example, with its label and a hash."""
+"""Tables of data in memory: a row for each example, with its label and a hash."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def load_tensors(
     has_labels: bool = True,
     groups: str | None = None,
 ) -> TensorTable:
-    """Read what a program holds: all labels, and the inputs if the memory is enough.
+    """Read data in memory: all labels, and the inputs if the memory is enough.
 
     Args:
         source: The data, or their place.

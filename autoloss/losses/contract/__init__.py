@@ -1,4 +1,4 @@
-"""The contract: the laws that every loss must meet, of autoloss or of your own."""
+"""The contract: the laws that every loss must meet, built in or custom."""
 
 from __future__ import annotations
 

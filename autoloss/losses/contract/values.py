@@ -45,7 +45,7 @@ def one_value_per_example(loss: Loss, setting: Setting) -> str | None:
     return gap(together, torch.cat(alone), atol=1e-13)
 
 
-@law("give candidates stacked what it gives each alone", at=defaults)
+@law("give the same values to stacked candidates and to each alone", at=defaults)
 def stacked_equals_plain(loss: Loss, setting: Setting) -> str | None:
     """Four candidates with settings of their own, for classes and for probabilities."""
     (n,) = sizes_for(loss, 4)
@@ -109,7 +109,7 @@ def positions_are_examples(loss: Loss, setting: Setting) -> str | None:
     return None
 
 
-@law("do with many classes and many examples in float32 what it does in float64", at=defaults)
+@law("agree in float32 and float64 for many classes and many examples", at=defaults)
 def sizes_are_served(loss: Loss, setting: Setting) -> str | None:
     """64 examples of 1000 classes, and 10 000 examples of three."""
     for n_examples, wanted in ((64, 1000), (10_000, 3)):

@@ -1,4 +1,4 @@
-"""Networks of the user's own: reading, checking, stacking and saving them.
+"""Custom networks: reading, checking, stacking and saving them.
 
 Imports the same floors as `models`.
 """

@@ -1,4 +1,4 @@
-"""The checks of a network of the user's own, on a few rows, before anything is trained."""
+"""The checks of a custom network, on a few rows, before anything is trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user's own network for pictures, which reads them as `torchvision` gives them."""
+"""The custom network for pictures, which reads them as `torchvision` gives them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user's own network for the rows of a table, which reads them as plain numbers."""
+"""The custom network for the rows of a table, which reads them as plain numbers."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class OwnNetwork(ModuleNetwork):
 
 
 def dense_width(schema: TableSchema) -> int:
-    """Return the number of features of a row for a network of the user's own."""
+    """Return the number of features of a row for a custom network."""
     one_hot = sum(codes - 1 for codes in schema.cardinalities)
     return (
         schema.n_numeric + sum(schema.has_missing) + one_hot + schema.vector_width + schema.n_terms

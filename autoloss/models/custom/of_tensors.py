@@ -1,4 +1,4 @@
-"""The user's own network for tensors of their own, which reads them as its loader gives them."""
+"""The custom network for tensors, which reads them as its loader gives them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user's own network for sequences, which reads them padded to one length."""
+"""The custom network for sequences, which reads them padded to one length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network of the user's own: reading ``model=``, and calling its code."""
+"""A custom network: reading ``model=``, and calling its code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OUTPUTS = ("n_outputs", "n_classes", "num_classes", "num_labels")
 
 @dataclass(frozen=True, eq=False)
 class OwnModel:
-    """A network of the user's own, and the way its candidates are trained.
+    """A custom network, and the way its candidates are trained.
 
     Args:
         make: Returns a module with its weights drawn. It gets what its signature asks for, see
@@ -154,7 +154,7 @@ class _Copies:
 
 
 def open_model(model: Model) -> OwnModel | None:
-    """Return a network of the user's own; None for the built-in network.
+    """Return a custom network; None for the built-in network.
 
     The code of a file runs, as by ``import``, and can import files beside it. A file runs again
     only after a change.

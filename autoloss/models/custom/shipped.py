@@ -1,4 +1,4 @@
-"""A network of the user's own in a saved model, which has everything of it except its code."""
+"""A custom network in a saved model, which has everything of it except its code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def absent(name: str, path: Path) -> OwnModel:
 
 
 def check_shapes(network: Network, written: Sequence[Any], path: Path) -> None:
-    """Check that a network of the user's own has the parameters that were trained.
+    """Check that a custom network has the parameters that were trained.
 
     Args:
         network: The network.

@@ -1,4 +1,4 @@
-"""The user's own module as a network of K candidates: stacked by `torch.func`, or in a loop."""
+"""A custom module as a network of K candidates: stacked by `torch.func`, or in a loop."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class ModuleNetwork(ABC):
 
     @abstractmethod
     def arguments(self, features: Features) -> list[Arguments]:
-        """Return what the module is called with for each of G batches."""
+        """Return the module's arguments for each of G batches."""
 
     @abstractmethod
     def examples(self, count: int) -> tuple[Tensor, ...]:
