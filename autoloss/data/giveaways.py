@@ -61,8 +61,8 @@ def _note(names: Sequence[str], n_rows: int) -> str:
     """Return the note on some columns."""
     does, them = ("determines", "it") if len(names) == 1 else ("each determine", "them")
     return (
-        f"{listed(names)} {does} the class of all {n_rows:,} training rows: leave"
-        f" {them} out by --drop if new rows do not have {them} before their class is known."
+        f"{listed(names)} {does} the class of all {n_rows:,} training rows alone: leave {them}"
+        f" out with --drop if new rows do not have {them} before their class is known."
     )
 
 

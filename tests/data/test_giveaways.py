@@ -35,7 +35,7 @@ def noted(columns: dict[str, object], label: object = LABEL) -> list[str]:
 )
 def test_a_column_that_tells_the_class_alone_is_named(column: object) -> None:
     (note,) = noted({"outcome": column})
-    assert "'outcome' tells the class alone in each of 192 training rows: leave it out by" in note
+    assert "'outcome' determines the class of all 192 training rows alone: leave it out" in note
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_column_that_does_not_tell_every_row_is_not_named(column: object) -> N
 
 def test_several_are_named_together_and_chance_is_not() -> None:
     (note,) = noted({"a": PLACE * 1.5, "b": pd.Series(LABEL).str.upper()})
-    assert "'a', 'b' each tell the class alone" in note
+    assert "'a', 'b' each determine the class" in note
     # One rare row is at an end of some of 40 columns of noise.
     rare = np.where(np.arange(N) < 4, "rare", "usual")
     noise = {f"noise{k}": RANDOM.normal(size=N) for k in range(40)}
