@@ -1,19 +1,22 @@
-"""A search of ten thousand tiny trials: memory, handles, threads and journal while it runs.
+"""Long searches: memory, handles, threads and journal while they run.
 
-    python -m benchmarks.endurance [--trials 10000] [--seconds 900] [--out FOLDER]
+    python -m benchmarks.endurance [--part trials] [--trials 10000] [--seconds 3600] [--out FOLDER]
+    python -m benchmarks.endurance --part hour [--seconds 3600] [--out FOLDER]
 
-A search of scikit-learn's iris runs in this process, without MLflow. After each tenth of the
-trials the process is looked at, and again after verdict and report. Then the journal is opened in
-a new process, three times. After `--seconds` the search is interrupted, and the figures are those
-of the trials until then.
+The first is a search of scikit-learn's iris with ten thousand tiny trials in this process, without
+MLflow. The process is sampled after each tenth of the trials, and after verdict and report. Then
+a new process opens the journal, three times. The second searches the digits of scikit-learn with
+the space `quick`, logs the trials to MLflow in SQLite, and is sampled every tenth of the time.
+After `--seconds` a search is interrupted, and the figures are those of the trials until then.
 
-The figures become endurance.json and the page in reports/reliability.
+The figures become endurance.json and hour.json, and the page in reports/reliability.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import math
 import os
 import signal
 import statistics
@@ -49,7 +52,7 @@ folds = 1
 replicates = 2
 outer_folds = 0
 """
-NAME, SHARES = "endurance", 10
+NAME, SHARES, ENDLESS = "endurance", 10, 1_000_000
 # Opens a study as `autoloss resume` does, and prints the seconds without those of the imports.
 OPEN = """
 import sys, time
@@ -89,18 +92,23 @@ class Watch(Silent):
 
     Args:
         folder: The folder of the study.
-        trials: The trials of the search.
+        trials: The trials between two samples; infinite for none.
+        seconds: The seconds between two samples; infinite for none.
     """
 
-    def __init__(self, folder: Path, trials: int) -> None:
+    def __init__(
+        self, folder: Path, *, trials: float = math.inf, seconds: float = math.inf
+    ) -> None:
         self.samples: list[Sample] = []
         self.done = 0
-        self._folder, self._step = folder, max(1, trials // SHARES)
+        self._folder, self._trials, self._seconds = folder, trials, seconds
         self._began = time.monotonic()
 
     def updated(self, update: Update) -> None:
-        """Take a sample after each tenth of the trials."""
-        if update.done >= len(self.samples) * self._step or update.done < self.done:
+        """Take a sample at the start, where it is due, and when the last trainings begin."""
+        passed, taken = time.monotonic() - self._began, len(self.samples)
+        is_due = update.done >= taken * self._trials or passed >= taken * self._seconds
+        if not taken or is_due or update.done < self.done:
             self.take(update.done)
         self.done = update.done
 
@@ -122,28 +130,32 @@ class Watch(Silent):
 
 
 def run(trials: int, *, seconds: float, out: Path) -> Watch:
-    """Search, at most for some seconds, and return the samples."""
+    """Search iris in tiny trials, at most for some seconds, and return the samples."""
     space = out / "space.toml"
     space.write_text(SPACE, encoding="utf-8")
-    watch = Watch(out / NAME, trials)
+    watch = Watch(out / NAME, trials=max(1, trials // SHARES))
+    _search("sklearn:iris", watch, seconds, space=space, trials=trials, track="off", out=out)
+    return watch
+
+
+def run_for(seconds: float, *, out: Path) -> Watch:
+    """Search the digits for some seconds with MLflow, and return the samples."""
+    watch = Watch(out / NAME, seconds=seconds / SHARES)
+    store = f"sqlite:///{out / 'mlflow.db'}"
+    _search("sklearn:digits", watch, seconds, space="quick", trials=ENDLESS, track=store, out=out)
+    return watch
+
+
+def _search(data: str, watch: Watch, seconds: float, **settings: Any) -> None:
+    """Search until the end or the interruption after some seconds, and take a last sample."""
     timer = threading.Timer(seconds, signal.raise_signal, [signal.SIGINT])
     timer.start()
     try:
-        autoloss.search(
-            "sklearn:iris",
-            space=space,
-            trials=trials,
-            workers=1,
-            track="off",
-            name=NAME,
-            out=out,
-            progress=watch,
-        )
+        autoloss.search(data, workers=1, name=NAME, progress=watch, **settings)
     except SearchInterrupted:
         print(f"interrupted after {seconds:g} s")
     timer.cancel()
     watch.take(watch.done)
-    return watch
 
 
 def opened(out: Path, repeats: int = 3) -> tuple[int, float]:
@@ -159,35 +171,67 @@ def opened(out: Path, repeats: int = 3) -> tuple[int, float]:
 
 def figures(watch: Watch, trials: int, seconds: float) -> dict[str, Any]:
     """Return the section of the page."""
-    columns = ["trials", "seconds", "memory (MB)", "handles", "threads", "journal (MB)"]
-    first, last = watch.samples[len(watch.samples) // 4], watch.samples[-1]
-    grown = (last.memory - first.memory) / max(1, last.trials - first.trials) * 1000
     return {
         "title": "Ten thousand tiny trials",
         "command": "python -m benchmarks.endurance",
         "text": [
-            f"A search of iris with {trials:,} trials in one process, one core beside other "
-            f"programs. From {first.trials:,} trials on the memory grows by {grown:.1f} MB each "
-            f"1,000 trials. The journal opens in {seconds:.2f} s (median of three)."
+            f"A search of iris with {trials:,} trials in one process, on a core shared with other "
+            f"programs. {_growth(watch.samples)} The journal opens in {seconds:.2f} s (median of "
+            "three)."
         ],
-        "tables": [{"columns": columns, "rows": [list(astuple(one)) for one in watch.samples]}],
+        "tables": [_table(watch.samples)],
     }
+
+
+def hour_figures(watch: Watch) -> dict[str, Any]:
+    """Return the section of the page about a search of some length."""
+    last = watch.samples[-1]
+    return {
+        "title": "An hour of searching",
+        "command": "python -m benchmarks.endurance --part hour",
+        "text": [
+            f"A search of the digits with the space `quick` in one process, on a core shared with "
+            f"other programs, with MLflow in SQLite, interrupted after {last.seconds:,.0f} s. "
+            f"{_growth(watch.samples)}"
+        ],
+        "tables": [_table(watch.samples)],
+    }
+
+
+def _growth(samples: Sequence[Sample]) -> str:
+    """Return a sentence about the memory after the first quarter of the samples."""
+    first, last = samples[len(samples) // 4], samples[-1]
+    grown = (last.memory - first.memory) / max(1, last.trials - first.trials) * 1000
+    return (
+        f"Beyond {first.trials:,} trials, memory grows by {grown:.1f} MB for every 1,000 trials."
+    )
+
+
+def _table(samples: Sequence[Sample]) -> dict[str, Any]:
+    columns = ["trials", "seconds", "memory (MB)", "handles", "threads", "journal (MB)"]
+    return {"columns": columns, "rows": [list(astuple(one)) for one in samples]}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and write the section of the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--part", choices=("trials", "hour"), default="trials")
     parser.add_argument("--trials", type=int, default=10_000)
-    parser.add_argument("--seconds", type=float, default=900.0)
+    parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--out", type=Path, default=FOLDER)
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        watch = run(options.trials, seconds=options.seconds, out=Path(folder))
-        for one in watch.samples:
-            print(one, flush=True)
-        trials, seconds = opened(Path(folder))
-    print(f"{trials} trials open in {seconds:.2f} s")
-    write("endurance", figures(watch, trials, seconds), options.out)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if options.part == "hour":
+            watch = run_for(options.seconds, out=folder)
+            found = hour_figures(watch)
+        else:
+            watch = run(options.trials, seconds=options.seconds, out=folder)
+            found = figures(watch, *opened(folder))
+    for one in watch.samples:
+        print(one, flush=True)
+    print(*found["text"])
+    write("hour" if options.part == "hour" else NAME, found, options.out)
 
 
 if __name__ == "__main__":

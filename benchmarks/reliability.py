@@ -20,7 +20,7 @@ from typing import Any
 
 FOLDER = Path("reports/reliability")
 PAGE = "README.md"
-ORDER = ("executors", "coordinator", "faults", "fuzz", "endurance")
+ORDER = ("executors", "coordinator", "faults", "fuzz", "endurance", "hour")
 """The sections in order; further ones follow by name."""
 HEAD = """# Reliability
 
