@@ -132,6 +132,11 @@ def test_the_sampler_sees_the_figures_of_trials_at_the_rungs(tmp_path: Path) -> 
         assert study.finalists().challenger.state == "complete"
 
 
+def test_a_search_with_the_default_space_races() -> None:
+    assert autoloss.plan("sklearn:iris").race == "the best third continues after epochs 4 and 12"
+    assert autoloss.plan("sklearn:iris", space="quick").race == ""
+
+
 def test_trials_of_two_objectives_leave_if_they_are_out_by_both(tmp_path: Path) -> None:
     path = space(tmp_path)
     path.write_text('objectives = ["error", "refined_log_loss"]\n' + path.read_text())

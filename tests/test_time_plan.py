@@ -209,6 +209,16 @@ def test_a_trial_of_a_race_costs_a_third_of_a_whole_one() -> None:
     )
 
 
+def test_trials_of_a_race_run_to_their_end_where_a_limit_has_time_for_all() -> None:
+    race = replace(WORK, racing=True)
+    assert race.whole().rungs == (2, 6)
+    plenty = WORK.whole().seconds
+    assert race.whole().seconds < plenty
+    assert race.within(plenty) == WORK.within(plenty) == WORK.whole()
+    assert race.within(0.8 * plenty) == WORK.within(0.8 * plenty)
+    assert race.within(0.8 * plenty).rungs
+
+
 def test_families_follow_from_the_trials_that_are_allowed() -> None:
     counts = []
     for share in (1.0, 0.3, 0.1, 0.02):

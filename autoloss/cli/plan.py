@@ -56,7 +56,8 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     yield (
         "Budget",
         f"{plan.trials} trials, at least {plan.quota} per family, "
-        f"{plan.together or 'as many as is fastest'} trained together on {plan.device}",
+        f"{plan.together or 'as many as is fastest'} trained together on {plan.device}"
+        + (f"; {plan.race}" if plan.race else ""),
     )
     if plan.memory:
         yield "Memory", f"at most {size_text(plan.memory)} for candidates in training"

@@ -9,6 +9,17 @@ from autoloss.records import TrialRecord
 from autoloss.report.words import count_text, duration_text, listed
 
 
+def race_text(rungs: Sequence[int]) -> str:
+    """Describe a race by its rungs.
+
+    Examples:
+        >>> race_text((4, 12))
+        'the best third continues after epochs 4 and 12'
+    """
+    noun = "epoch" if len(rungs) == 1 else "epochs"
+    return f"the best third continues after {noun} {listed([*map(str, rungs)])}"
+
+
 def allowed_text(limit: float, asked: Workload, plan: TimePlan, dropped: tuple[str, ...]) -> str:
     """Describe the work that a limit allows, and the work that it leaves out.
 
@@ -23,10 +34,8 @@ def allowed_text(limit: float, asked: Workload, plan: TimePlan, dropped: tuple[s
         trials = f"about {plan.trials} of {asked.trials}"
     epochs = f"{plan.epochs} of {asked.epochs}" if plan.epochs < asked.epochs else f"{plan.epochs}"
     text = f"{duration_text(limit)} allow {trials} trials at {epochs} epochs"
-    if plan.rungs and not asked.racing:
-        noun = "epoch" if len(plan.rungs) == 1 else "epochs"
-        ages = listed([*map(str, plan.rungs)])
-        text += f" (the best third continues after {noun} {ages})"
+    if plan.rungs:
+        text += f" ({race_text(plan.rungs)})"
     if dropped:
         text += f"; not trained: {listed(dropped)}"
     finals, whole = plan.finals, asked.finals

@@ -91,6 +91,7 @@ def _planned(begun: Start) -> Plan:
         has_weights=begun.knowledge.class_weights is not None,
         expected_seconds=clock.elapsed + timetable.left,
         allowed=timetable.allowed(budget.dropped),
+        race=timetable.race,
         notes=(*begun.network.notes, *(one for one in (rows, taught) if one)),
     )
     memory = timed.together.candidates * bytes_each(timed.divisions.jobs)

@@ -261,6 +261,7 @@ def _plan_of(session: SearchSession) -> Plan:
         notes=notes_of(study.config.origin),
         expected_seconds=session.clock.elapsed + timetable.left,
         allowed=timetable.allowed(study.dropped),
+        race=timetable.race,
     )
 
 
@@ -277,6 +278,7 @@ def make_plan(
     has_weights: bool = False,
     expected_seconds: float | None = None,
     allowed: str = "",
+    race: str = "",
     name: str = "",
     notes: Sequence[str] = (),
 ) -> Plan:
@@ -293,6 +295,7 @@ def make_plan(
         detectable=_detectable(data, space.protocol),
         device=device.type,
         network=network.text,
+        race=race,
         notes=(
             *data.notes,
             *notes,

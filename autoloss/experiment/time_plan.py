@@ -208,7 +208,7 @@ class Workload:
 
     def within(self, seconds: float) -> TimePlan:
         """Return the largest plan that fits into `seconds`, or the smallest plan if none fits."""
-        whole = self.whole()
+        whole = replace(self, racing=False).whole()
         if whole.seconds <= seconds:
             return whole
         every = self.rungs(self.epochs)

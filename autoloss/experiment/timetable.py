@@ -10,7 +10,7 @@ from autoloss.core.clock import Clock
 from autoloss.core.errors import InputError
 from autoloss.experiment.finals import Finals
 from autoloss.experiment.forecast import Forecast
-from autoloss.experiment.limit_text import allowed_text
+from autoloss.experiment.limit_text import allowed_text, race_text
 from autoloss.experiment.time_plan import (
     FEWEST_TRIALS,
     LEAST_TRIALS,
@@ -147,6 +147,12 @@ class Timetable:
         if self.clock.limit is None:
             return ""
         return allowed_text(self.clock.limit, self.asked, self.plan, dropped)
+
+    @property
+    def race(self) -> str:
+        """Return a sentence on a race without a limit; empty if all trials run to their end."""
+        is_shown = self.clock.limit is None and self.plan.rungs
+        return race_text(self.plan.rungs) if is_shown else ""
 
     @property
     def reference_by(self) -> float | None:

@@ -31,6 +31,7 @@ class Plan:
             out; or ``"nested"`` cross-validation.
         allowed: The work that the time limit allows, in a sentence; empty without a limit.
         network: The built-in network, whose size depends on the table; empty for the user's own.
+        race: The rungs at which trials stop early without a time limit, in words; empty for none.
         memory: The most bytes that the candidates in training take besides the data; 0 if unknown.
     """
 
@@ -50,6 +51,7 @@ class Plan:
     verdict: Literal["locked", "out_of_fold", "nested"] = "locked"
     allowed: str = ""
     network: str = ""
+    race: str = ""
     memory: int = 0
 
 

@@ -103,3 +103,9 @@ def test_many_columns_that_are_alike_are_one_line() -> None:
 def test_the_network_has_a_line_unless_it_is_the_users_own():
     assert dict(plan_lines(make_plan(network="2 hidden layers")))["Network"] == "2 hidden layers"
     assert "Network" not in dict(plan_lines(make_plan()))
+
+
+def test_the_budget_names_the_rungs_of_a_race() -> None:
+    race = "the best third continues after epochs 4 and 12"
+    assert dict(plan_lines(make_plan(race=race)))["Budget"].endswith(f"; {race}")
+    assert "third" not in dict(plan_lines(make_plan()))["Budget"]
