@@ -236,7 +236,7 @@ TEXTS = {
     "nested": ("Equal losses, few rows", "The same, judged by nested cross-validation."),
     "out_of_fold": (
         "Equal losses on held-out rows",
-        "The same with {trials} trials of {epochs} epochs, judged on all rows by the final "
+        "The same with {trials} racing trials of {epochs} epochs, judged on all rows by the final "
         "training runs that held them out. Smoothed cross-entropy and Brier always run and can be "
         "truly better, so the two models of a verdict \"better\" or \"worse\" also predict "
         "{fresh} fresh rows: they contradict a verdict unless their 95 % interval agrees with it.",
@@ -244,7 +244,7 @@ TEXTS = {
     "planted": (
         "A better loss on held-out rows",
         "Cross-entropy against its distillation from the true posterior, {trials} trials of "
-        "{epochs} epochs. The earlier rule is nested cross-validation under 1 000 rows and a "
+        "{epochs} epochs, without racing. The earlier rule is nested cross-validation under 1 000 rows and a "
         "locked fifth otherwise. The differences are those of the verdict in log loss.",
     ),
     "power": (

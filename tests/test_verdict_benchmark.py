@@ -40,7 +40,8 @@ def test_studies_on_held_out_rows_are_made_once_and_counted(
 
 def test_fresh_rows_contradict_a_verdict_unless_they_agree_with_it(tmp_path: Path) -> None:
     space = tmp_path / "small.toml"
-    text = held_out.SPACE.format(losses='bases = ["cross_entropy"]', epochs=4, judge="out_of_fold")
+    losses = 'bases = ["cross_entropy"]'
+    text = held_out.SPACE.format(losses=losses, epochs=4, judge="out_of_fold", racing="false")
     space.write_text(text, encoding="utf-8")
     table = equal_losses.drawn_rows(300, 0)
     result = search(
