@@ -244,8 +244,8 @@ TEXTS = {
     "planted": (
         "A better loss on held-out rows",
         "Cross-entropy against its distillation from the true posterior, {trials} trials of "
-        "{epochs} epochs, without racing. The earlier rule is nested cross-validation under 1 000 rows and a "
-        "locked fifth otherwise. The differences are those of the verdict in log loss.",
+        "{epochs} epochs, without racing. The earlier rule is nested cross-validation under 1 000 "
+        "rows and a locked fifth otherwise. The differences are those of the verdict in log loss.",
     ),
     "power": (
         "Planted differences",
