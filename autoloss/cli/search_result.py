@@ -175,7 +175,7 @@ def _show_comparison(console: Console, rows: Sequence[ComparisonRow]) -> None:
         ]
         show_pairs(console, pairs)
         return
-    header = ("", "tuned cross-entropy", "challenger", "difference", "95% interval", "reads as")
+    header = ("", "tuned cross-entropy", "challenger", "difference", "95% interval", "conclusion")
     cells = [
         (row.title, row.baseline, row.challenger, row.difference, row.interval, row.reading)
         for row in rows

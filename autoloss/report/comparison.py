@@ -114,7 +114,7 @@ def verdict_rows(summary: Summary) -> tuple[tuple[str, ...], ...]:
         where nothing was compared.
     """
     rows = comparison_rows(summary)
-    header = ("", "tuned cross-entropy", "challenger", "difference", "95% interval", "reads as")
+    header = ("", "tuned cross-entropy", "challenger", "difference", "95% interval", "conclusion")
     cells = tuple(
         (row.title, row.baseline, row.challenger, row.difference, row.interval, row.reading)
         for row in rows

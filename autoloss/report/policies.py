@@ -59,7 +59,7 @@ def policy_note(summary: Summary) -> str:
     else:
         rows = (
             "On the rows that the final training runs held out, with weights and temperatures "
-            "that other rows decided"
+            "fitted on other rows"
         )
     return f"{rows}; each change is relative to the recommended loss."
 

@@ -52,7 +52,7 @@ def verdict_note(summary: Summary, *, links: str = "") -> str:
         "",
         *_front_table(summary),
         "",
-        f"Chosen by: {summary.rule}",
+        f"Selection rule: {summary.rule}",
     ]
     if summary.command:
         lines += ["", "Command:", "", f"    {summary.command}"]

@@ -29,13 +29,13 @@ from autoloss.verdict.trainings import (
 )
 
 _RULE = (
-    "The finalist that most probably has the lowest mean log loss among those within one paired "
+    "The challenger most probably has the lowest mean log loss of the finalists within one paired "
     "standard error of the {extreme} mean {metric} over {count} training runs on fresh seeds and "
-    "divisions; within one paired standard error of that, the simplest."
+    "divisions; within one paired standard error of that, the simplest finalist wins."
 )
 _LOG_LOSS_RULE = (
-    "The lowest mean log loss over {count} training runs on fresh seeds and divisions, because "
-    "too little was trained for a comparison."
+    "The challenger has the lowest mean log loss over {count} training runs on fresh seeds and "
+    "divisions, because too little was trained for a comparison."
 )
 
 

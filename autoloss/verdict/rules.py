@@ -25,11 +25,11 @@ RULES: dict[str, str] = {
     "error": "The lowest error on the validation rows.",
     "log_loss": "The lowest log loss after calibration on the validation rows.",
     "calibration": "The lowest calibration error among the trials that no other beats on both the "
-    "metric and the log loss, where a model that always predicts the class shares cannot stand.",
-    "balanced_error": "The lowest mean over the classes of their error on the validation rows.",
+    "metric and the log loss, which excludes a model that always predicts the class shares.",
+    "balanced_error": "The lowest mean error over the classes on the validation rows.",
     "cost": "The lowest expected cost on the validation rows, each decision priced by the study's "
     "cost matrix.",
-    "knee": "Of the trials that no other beats on both the metric and the log loss, the one "
+    "knee": "Of the trials that no other beats on both the metric and the log loss, the trial "
     "farthest below the straight line between the first and the last of them, both axes scaled to "
     "[0, 1].",
 }
