@@ -10,9 +10,9 @@ from benchmarks.imitation import HORIZONS, quadratic_bound
 
 BEGIN, END = "<!-- results: python -m benchmarks.imitation --page -->", "<!-- end of results -->"
 SOURCES = {
-    "expert": "the expert's rows",
-    "aggregated": "and as many states of the clone",
-    "more expert": "and as many rows of the expert",
+    "expert": "expert rows",
+    "aggregated": "plus as many clone states",
+    "more expert": "plus as many expert rows",
 }
 INK, MUTED, ACCENT, BLUE = "#24292f", "#6e7781", "#cf222e", "#0969da"
 LEFT, TOP, WIDTH, HEIGHT, GAP = 56, 48, 300, 220, 70
@@ -33,9 +33,9 @@ def _body(results: Mapping[str, Any]) -> str:
         f"The expert shows {budget['demonstrations']} episodes of {budget['steps']} steps, "
         f"{budget['demonstrations'] * budget['steps']} rows; a search has {budget['trials']} "
         f"trials; every policy plays {budget['episodes']} episodes of at most {HORIZONS[-1]} "
-        "steps. *Disagrees*: the share of the states of the expert's own episodes in which the "
-        "clone decides against it. A return has its 95% interval over episodes. The finalists are "
-        "the best of each family, the lowest error, and default and tuned cross-entropy."
+        "steps. *Disagrees*: the share of the states in the expert's episodes in which the clone "
+        "decides differently. Returns have 95% intervals over episodes. The finalists are the "
+        "best of each family, the lowest error, and default and tuned cross-entropy."
     ]
     for noise in sorted({one["noise"] for one in rows}):
         some = [one for one in rows if one["noise"] == noise]
@@ -45,7 +45,7 @@ def _body(results: Mapping[str, Any]) -> str:
             if (one["noise"], one["data"]) == (noise, "expert")
         )
         parts += [_title(noise), _table(some), _sentences(some)]
-        parts += [f"The verdict of the search on the expert's rows: *{verdict}*", _bounds(some)]
+        parts += [f"The verdict of the search on the expert rows: *{verdict}*", _bounds(some)]
     return "\n\n".join([*parts, _orders(rows)])
 
 
@@ -68,11 +68,14 @@ def _orders(rows: Sequence[Row]) -> str:
 def _title(noise: float) -> str:
     if not noise:
         return "### The expert's own actions"
-    return f"### {noise:.0%} of the expert's actions turned around"
+    return f"### {noise:.0%} of the expert's actions flipped"
 
 
 def _table(rows: Sequence[Row]) -> str:
-    lines = ["| Learnt from | Loss | Log loss | Disagrees | Return |", "|---|---|---:|---:|---:|"]
+    lines = [
+        "| Training data | Loss | Log loss | Disagrees | Return |",
+        "|---|---|---:|---:|---:|",
+    ]
     for one in rows:
         loss = _name(one) + (" **recommended**" if one["is_recommended"] else "")
         lines.append(
@@ -95,21 +98,21 @@ def _sentences(rows: Sequence[Row]) -> str:
     best = max(first, key=lambda one: one["returned"])
     lowest = min(first, key=lambda one: one["log_loss"])
     text = [
-        f"Of the clones of the expert's rows, {_name(best)} has the largest return, "
+        f"Of the clones trained on expert rows, {_name(best)} has the largest return, "
         f"{best['returned']:.0f} steps, and {_name(lowest)} the lowest log loss, with a return "
         f"of {lowest['returned']:.0f}."
     ]
     apart = [one for one in first if one["high"] < best["low"]]
     names = ", ".join(map(_name, apart))
     text.append(
-        f"The intervals of {names} lie below that of the largest return."
+        f"The intervals of {names} lie below the largest return."
         if apart
-        else "No interval lies below that of the largest return: these losses are not told apart."
+        else "No interval lies below the largest return: the losses show no clear difference."
     )
     own, more, control = (_mean(rows, data) for data in SOURCES)
     text.append(
-        f"The mean return of the finalists is {own:.0f} with the expert's rows, {more:.0f} after "
-        f"a round of data aggregation, and {control:.0f} with as many further rows of the expert."
+        f"The mean return of the finalists is {own:.0f} with the expert rows, {more:.0f} after a "
+        f"round of data aggregation, and {control:.0f} with as many additional expert rows."
     )
     return " ".join(text)
 
@@ -118,7 +121,7 @@ def _bounds(rows: Sequence[Row]) -> str:
     one = _shown(rows, "expert")
     after = _shown(rows, "aggregated")
     lines = [
-        f"Steps that the clone with `{one['loss']}` loses up to a horizon T, beside the bounds by "
+        f"Steps lost by the clone with `{one['loss']}` up to a horizon T, with the bounds from "
         "its disagreement e in the first T steps:",
         "",
         "| T | e | T e | T² e, at most T | Lost | Lost after data aggregation |",
@@ -156,7 +159,7 @@ def draw(results: Mapping[str, Any]) -> str:
     for place, noise in enumerate(noises):
         some = [one for one in rows if one["noise"] == noise]
         left = LEFT + place * (WIDTH + GAP)
-        title = "the expert's own actions" if not noise else f"{noise:.0%} turned around"
+        title = "the expert's own actions" if not noise else f"{noise:.0%} flipped"
         parts += [_text(left, 18, f"Steps lost up to T: {title}"), *_axes(left)]
         one, after = _shown(some, "expert"), _shown(some, "aggregated")
         pairs = list(zip(HORIZONS, one["disagrees"], strict=True))
