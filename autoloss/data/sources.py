@@ -32,7 +32,7 @@ from autoloss.data.label_columns import (
     several_targets,
 )
 from autoloss.data.label_lists import note_of_lists
-from autoloss.data.messages import listed, plural, unknown_name
+from autoloss.data.messages import listed, plural
 from autoloss.data.options import DataOptions, Hints
 from autoloss.data.read import Source, load_table
 from autoloss.data.roles import Roles, roles_of
@@ -333,7 +333,10 @@ def _file(name: str, table: Table, main: Table, roles: Roles, options: DataOptio
     columns = [str(name) for name in table.frame.columns]
     for target in roles.targets:
         if target not in columns:
-            raise unknown_name(f"{table.label} must have the target column", target, columns)
+            raise InputError(
+                f"{table.label} must have the target column {target!r} of {main.label}, but lacks"
+                f" it; it has {listed(columns)}."
+            )
     missing = [name for name in roles.inputs if name not in columns]
     if missing:
         raise InputError(

@@ -107,7 +107,7 @@ def test_files_for_test_and_valid(tmp_path: Path) -> None:
     assert len(rows(prepare(table(), replace(OPTIONS, test=tmp_path / "test.csv")))[1]) == 100
     with pytest.raises(InputError, match=r"lacks 'x'"):
         prepare(table(), replace(OPTIONS, test=table().drop(columns="x")))
-    with pytest.raises(InputError, match=r"must have the target column"):
+    with pytest.raises(InputError, match=r"target column 'y' of DATA, but lacks it; it has 'x'"):
         prepare(table(), replace(OPTIONS, valid=table().drop(columns="y")))
 
 

@@ -170,7 +170,7 @@ def test_a_study_goes_on_with_the_file_of_its_teacher_unchanged(
     ("arguments", "message"),
     [
         ({"class_weights": {"barolo": 1.0}}, "class_weights must have every class"),
-        ({"teacher": "nowhere"}, "nowhere must be a model's folder"),
+        ({"teacher": "nowhere"}, "teacher must be .* there is no file or folder 'nowhere'"),
     ],
 )
 def test_unsuitable_costs_are_refused_in_one_line_and_leave_nothing(

@@ -70,6 +70,8 @@ def _from_path(text: str, *, trust_pickle: bool, sha256: str) -> TeacherSource:
         is_made = isinstance(found, Classifier | Estimator | nn.Module)
         return _from_object(found if is_made else _called(found, text), name, origin.sha256)
     path = Path(text).expanduser()
+    if not path.exists():
+        raise InputError(f"teacher must be {_FORMS}, but there is no file or folder {text!r}.")
     if not path.is_file():
         return of_predictor(load(path))
     found_hash = hashlib.sha256(path.read_bytes()).hexdigest()

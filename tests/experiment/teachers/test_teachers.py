@@ -277,7 +277,7 @@ def test_no_teacher_is_refused_by_its_kind() -> None:
         open_teacher(np.zeros(3))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="must be fitted, but LogisticRegression has no classes"):
         open_teacher(LogisticRegression())
-    with pytest.raises(InputError, match="nowhere must be a model's folder"):
+    with pytest.raises(InputError, match="no file or folder 'nowhere'"):
         open_teacher("nowhere")
 
 
