@@ -89,8 +89,13 @@ def steps_text(summary: Summary) -> str:
 
 
 def all_metrics_title(summary: Summary) -> str:
-    """Return the title of the table of all metrics."""
+    """Return the title of the table of all metrics.
+
+    The verdict compares losses, the table models with the temperature that each would ship with.
+    """
     note = ", not corrected for the selection" if summary.pair_optimism else ""
+    if any(one.temperature != 1.0 for one in summary.policies):
+        note += ", after the temperature of the mean"
     return f"All metrics on the {rows_name(summary)}{note}"
 
 

@@ -118,6 +118,15 @@ def test_a_blend_ships_and_the_loss_of_the_verdict_is_recommended() -> None:
     assert set(marked_trials(summary)) == {0, 6}
 
 
+def test_the_table_of_all_metrics_says_that_its_models_have_a_temperature() -> None:
+    summary = with_blend(1, 6)
+    assert "All metrics on the test rows\n" in render_markdown(summary)
+    tempered = replace(summary.policies[0], temperature=0.8)
+    after = replace(summary, policies=(tempered, *summary.policies[1:]))
+    for text in (render_markdown(after), render_html(after)):
+        assert "All metrics on the test rows, after the temperature of the mean" in text
+
+
 def test_a_blend_of_another_trial_alone_names_that_trial() -> None:
     summary = with_blend(1)
     roles = trial_roles(summary)
