@@ -28,9 +28,9 @@ _PREFIX = "graph/"
 # The first version of ai.onnx.ml with an encoder from text to whole numbers.
 _ML_OPSET = 3
 _NOTE = (
-    "One input per column, (N, 1): numbers as double, NaN where missing; categories as string, "
-    "empty where missing, true and false as 'True' and 'False'; dates as double, seconds since "
-    "1970 in UTC, NaN where missing."
+    "One input per column, (N, 1): numbers as double, NaN where missing; categories as string "
+    "without blanks around the text, empty where missing, true and false as 'True' and 'False'; "
+    "dates as double, seconds since 1970 in UTC, NaN where missing."
 )
 
 
