@@ -11,7 +11,7 @@ SHIP_BEST = "--ship best"
 SHIPPED = "the shipped model"
 """The shipped model in a sentence, also in stored sentences on gradient boosting."""
 _RECOMMENDED = "Tuned cross-entropy is recommended."
-_AS_BEST = " ships as the best model by held-out log loss"
+_AS_BEST = " is recommended as the best model by held-out log loss"
 
 
 def last_choice(summary: Summary) -> PersonalChoice | None:

@@ -23,6 +23,7 @@ BADGES = {
 }
 LIKELY = 0.2
 """Chance of being the best other loss, below which the challenger is not called that."""
+_LONG = 90
 
 
 def headline(summary: Summary) -> str:
@@ -31,7 +32,9 @@ def headline(summary: Summary) -> str:
     name = label_words(challenger.label) if challenger else "the challenger"
     verdict = summary.verdict
     if verdict.decision == "undecided":
-        return f"Undecided: {verdict.reason}"
+        # The sentence below the title has the figures of a long reason.
+        is_long = len(verdict.reason) > _LONG
+        return f"Undecided: {verdict.reason.partition(': ')[0] if is_long else verdict.reason}"
     if verdict.decision == "better":
         winner = "Choosing the loss by search" if is_nested(summary) else capital(name)
         return f"{winner} beats tuned cross-entropy on this data"

@@ -30,16 +30,16 @@ def verdict_text(subject: str, found: Findings, *, where: str, after: str = "") 
     return f"{text} {after}" if after else text
 
 
-def undecided_text(reason: str, ships: str) -> str:
+def undecided_text(reason: str, best: str) -> str:
     """Return the text of a verdict that decides nothing.
 
     Args:
         reason: The reason.
-        ships: The loss that ships, in words.
+        best: The loss with the lowest held-out log loss, in words.
     """
     return (
-        f"{capital(reason)}. {ships} ships as the best model by held-out log loss, not because it "
-        "beat another."
+        f"{capital(reason)}. {best} is recommended as the best model by held-out log loss, not "
+        "because it beat another."
     )
 
 

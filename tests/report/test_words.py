@@ -18,6 +18,7 @@ from autoloss.report.roles import ranked_trials, trial_roles
 from autoloss.report.trials import family_rows, trial_columns, trial_rows
 from autoloss.report.verdict import coverage_text, headline
 from autoloss.report.words import date_text, difference_text, value_text
+from autoloss.verdict.learnt import Learnt
 from tests.report.summaries import HOSTILE, make_summary
 
 
@@ -119,6 +120,9 @@ def test_an_undecided_report_opens_with_the_reason_and_with_what_was_trained() -
         coverage=Coverage(7, 16, 2, 20, cut=9, is_final_cut=True, is_schedule_done=False),
     )
     assert headline(summary) == f"Undecided: {reason}"
+    unlearnt = Learnt(0.0316, 0.0315, 0.0004).reason
+    found = headline(replace(summary, verdict=replace(summary.verdict, reason=unlearnt)))
+    assert found.endswith("not better than the class shares by more than its own uncertainty")
     assert coverage_text(summary) == (
         "7 trials of 16 finished; the time limit cut off 9. They were trained for 2 of "
         "20 epochs. The time limit cut off the final training runs."
