@@ -14,10 +14,12 @@ from typing import Any
 import torch
 
 from autoloss.core.errors import InputError, TrainingError
+from autoloss.executors.alike import versions_here
 from autoloss.executors.crew import Crew, UnsendableError
 from autoloss.executors.messages import Ready, Sized, Sizing
-from autoloss.executors.ray_actor import RayWorker, Reply
-from autoloss.executors.ray_cluster import Node, RayCluster, first_line, staff_text
+from autoloss.executors.ray_actor import Needs, Reply
+from autoloss.executors.ray_cluster import Node, RayCluster, staff_text
+from autoloss.executors.ray_errors import first_line, start_error
 from autoloss.executors.ray_hand import CALL_SECONDS, Hand
 from autoloss.executors.staffing import TRIALS_EACH, Staffing, Workers
 from autoloss.training import Job
@@ -35,8 +37,6 @@ START_SECONDS = 30.0
 """The longest wait for workers that start."""
 LOOK_SECONDS = 5.0
 """Seconds between two looks for nodes that have joined."""
-_CALLS = 4
-"""Calls that an actor answers at once: the latest, and earlier ones, which it ends."""
 _KEPT = 4
 """Divisions of rows in the object store, those that were used last."""
 
@@ -53,7 +53,7 @@ class RayCrew(Crew):
         self._cluster: RayCluster | None = None
         self._device = "auto"
         self._most = 0
-        self._losses: tuple[Path, ...] = ()
+        self._needs = Needs({})
         self._told: Callable[[str], object] = str
         self._hands: list[Hand] = []
         self._inbox: deque[tuple[int, Any]] = deque()
@@ -70,7 +70,7 @@ class RayCrew(Crew):
 
     def __len__(self) -> int:
         """Return the number of workers, those that are starting or lost included."""
-        return len(self._hands)
+        return sum(not hand.is_gone for hand in self._hands)
 
     @property
     def sizes(self) -> list[int]:
@@ -127,7 +127,7 @@ class RayCrew(Crew):
                 "file, and give FILE.py:NAME."
             )
         if self._cluster is None:
-            self._cluster = RayCluster(self._address)
+            self._cluster = RayCluster(self._address, workers=0 if asked == "auto" else asked)
         nodes = self._nodes()
         if self._device == "cuda" and not self._has_gpus(nodes):
             raise InputError(
@@ -139,6 +139,11 @@ class RayCrew(Crew):
             raise InputError(
                 "A node of the Ray cluster must have a processor, but none has: start one with "
                 "'ray start --address=HOST:PORT', or ask for --workers N of a cluster that grows."
+            )
+        if asked != "auto" and asked > slots and self._cluster.is_fixed:
+            raise InputError(
+                "workers must be at most 1 for each GPU of this machine with executor='ray', but "
+                f"got workers={asked} and {slots} GPUs: use --device cpu, or leave --workers out."
             )
         self._most = max(1, trials // TRIALS_EACH) if asked == "auto" else 0
         count = min(slots, self._most) if asked == "auto" else asked
@@ -160,8 +165,9 @@ class RayCrew(Crew):
             InputError: A node has another version, or lacks a file.
         """
         assert self._cluster is not None
-        self._losses = tuple(path.resolve() for path in losses)
-        self._cluster.check(self._nodes(), [*self._losses, *files])
+        own = tuple(path.resolve() for path in losses)
+        self._needs = Needs(versions_here(), own, tuple(files))
+        self._cluster.check(self._nodes(), [*own, *files])
         self._told = told
         self._hire(staffing.count)
 
@@ -189,12 +195,12 @@ class RayCrew(Crew):
     def gather(self) -> list[int]:
         """Return the workers that train the next candidates; nodes may have joined."""
         if not self._has_waited:
-            self._has_waited = True
             self.wait(START_SECONDS)
+            self._has_waited = True
         self._pump(0.0)
         if self._most and monotonic() - self._looked > LOOK_SECONDS:
             self._looked = monotonic()
-            more = min(self._slots(self._nodes()), self._most) - len(self)
+            more = min(self._slots(self._nodes()), self._most) - len(self._hands)
             if more > 0:
                 self._told(f"{more} more Ray workers start: nodes have joined the cluster.")
                 self._hire(more)
@@ -276,7 +282,7 @@ class RayCrew(Crew):
         assert self._cluster is not None
         wait, now = self._cluster.ray.wait, monotonic()
         for hand in self._hands:
-            if hand.reply is None and now - hand.asked > PAUSE_SECONDS:
+            if hand.reply is None and not hand.is_gone and now - hand.asked > PAUSE_SECONDS:
                 hand.call()
         awaited = {
             hand.reply: key for key, hand in enumerate(self._hands) if hand.reply is not None
@@ -298,13 +304,11 @@ class RayCrew(Crew):
         try:
             reply: Reply = ray.get(awaited)
         except ray.exceptions.RayActorError as error:
-            if not hand.life and isinstance(error, ray.exceptions.ActorDiedError):
-                raise TrainingError(
-                    "A worker must start on a node of the Ray cluster, but it failed: "
-                    f"{first_line(error)}."
-                ) from error
-            hand.why = first_line(error)
+            hand.why = start_error(error) if error.actor_init_failed else first_line(error)
             hand.failures += 1
+            died = isinstance(error, ray.exceptions.ActorDiedError) and not hand.life
+            if died or error.actor_init_failed:
+                self._leave_out(key)
             return
         hand.failures = 0
         if hand.life and reply.life != hand.life:
@@ -343,8 +347,8 @@ class RayCrew(Crew):
             self._alone = 0.0
         elif self._alone > NOBODY_SECONDS:
             raise TrainingError(
-                "A worker of the Ray cluster must answer, but for ten minutes none has: go on "
-                "with autoloss resume when 'ray status' shows nodes."
+                "A worker of the Ray cluster must answer, but for ten minutes none has (see 'ray "
+                "status' and the logs of Ray): go on later with autoloss resume."
             )
 
     def _lose(self, key: int, why: str) -> None:
@@ -357,6 +361,20 @@ class RayCrew(Crew):
                 "candidates train again."
             )
         hand.is_ready, hand.is_lost, hand.why = False, True, why
+
+    def _leave_out(self, key: int) -> None:
+        """Go on without a worker that failed to begin, and that Ray does not start again.
+
+        Raises:
+            InputError: The search has not begun, or there is no other worker.
+        """
+        self._hands[key].is_gone, why = True, self._hands[key].why
+        if not self._has_waited or not len(self):
+            raise InputError(
+                f"A worker must start on each node of the Ray cluster, but one failed: {why}."
+            )
+        self._lose(key, why)
+        self._told(f"A Ray worker is left out, because it did not start: {why}.")
 
     def _nodes(self) -> list[Node]:
         assert self._cluster is not None
@@ -375,15 +393,7 @@ class RayCrew(Crew):
         """Start further workers."""
         assert self._cluster is not None
         has_gpus = self._has_gpus(self._nodes())
-        actor = self._cluster.ray.remote(RayWorker).options(
-            num_cpus=0 if has_gpus else 1,
-            num_gpus=1 if has_gpus else 0,
-            max_restarts=-1,
-            max_concurrency=_CALLS,
-            scheduling_strategy="SPREAD",
-        )
-        device = "cuda" if has_gpus else "cpu"
-        for _ in range(count):
-            hand = Hand(actor.remote(self._losses, device))
+        for actor in self._cluster.hire(count, self._needs, has_gpus=has_gpus):
+            hand = Hand(actor)
             hand.call()
             self._hands.append(hand)

@@ -8,7 +8,7 @@ import queue
 import socket
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import torch
 
 from autoloss.core.devices import find_device
+from autoloss.executors.alike import check_files, check_versions, versions_here
 from autoloss.executors.worker import Worker
 from autoloss.losses.own import load_losses
 from autoloss.training import Job
@@ -64,6 +65,31 @@ class Reply:
     messages: tuple[Any, ...]
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What the node of a worker must have, also if it joins after the search began.
+
+    Args:
+        versions: The versions of Python and packages in the process that asks and tells.
+        losses: Files of the custom losses.
+        files: Other files that the worker opens.
+    """
+
+    versions: Mapping[str, str]
+    losses: tuple[Path, ...] = ()
+    files: tuple[Path, ...] = ()
+
+    def check(self) -> None:
+        """Check this machine.
+
+        Raises:
+            InputError: A version differs, or a file is missing.
+        """
+        name = socket.gethostname()
+        check_versions(name, versions_here(), self.versions)
+        check_files(name, [str(one) for one in (*self.losses, *self.files) if not one.is_file()])
+
+
 class RayWorker:
     """A worker as an actor.
 
@@ -71,18 +97,22 @@ class RayWorker:
     arrives once.
 
     Args:
-        losses: Files of the custom losses.
+        needs: What this node must have.
         device: Where to train: ``"cpu"``, with a single thread, or ``"cuda"``.
+
+    Raises:
+        InputError: This node lacks something, or a file of losses fails.
     """
 
-    def __init__(self, losses: Sequence[Path], device: str) -> None:
+    def __init__(self, needs: Needs, device: str) -> None:
+        needs.check()
         torch.set_num_threads(1)
         self._life = uuid.uuid4().hex
         self._device = find_device(device)
         self._link = _ActorLink(self._device)
         self._latest = 0
         # The losses must be known before candidates are read, which Ray does with each call.
-        for path in losses:
+        for path in needs.losses:
             load_losses(path)
         threading.Thread(target=Worker(self._link).run, daemon=True).start()
 

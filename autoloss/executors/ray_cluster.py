@@ -1,31 +1,32 @@
-"""A Ray cluster: connecting to it, its nodes, and the checks that they can train a search."""
+"""A Ray cluster: connecting to it, its nodes, their checks, and the actors on them."""
 
 from __future__ import annotations
 
 import importlib.util
 import logging
 import os
-import platform
 import signal
 import socket
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from autoloss.core.errors import InputError
+from autoloss.executors.alike import SAME, check_files, check_versions, versions_here
+from autoloss.executors.ray_actor import Needs, RayWorker
+from autoloss.executors.ray_errors import first_line
 from autoloss.executors.staffing import free_cores
 
 _STORE_BYTES = 200 << 20
 """Object store of a cluster on this machine; Ray writes larger data to its folder on the disk."""
 _REACHED_SECONDS, _PROBED_SECONDS = 10.0, 90.0
+_CALLS = 4
+"""Calls that an actor answers at once: the latest, and earlier ones, which it ends."""
 _SHOWN = 8
 """Nodes that the sentence on the workers names."""
-_SAME = ("autoloss", "torch")
-"""Packages that must be the same on all nodes, because results depend on them."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,24 @@ class RayCluster:
     Args:
         address: ``"auto"``, ``"HOST:PORT"`` or ``"ray://HOST:PORT"``; None for a cluster on this
             machine, which ends with the connection, unless this process has a connection already.
+        workers: Workers that a cluster on this machine has a processor for; 0 for one on each
+            free core.
+
+    Attributes:
+        is_fixed: Whether no node can join: the cluster was started here.
 
     Raises:
         InputError: Ray is not installed, or there is no cluster that can be used at the address.
     """
 
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, address: str | None, *, workers: int = 0) -> None:
         self.ray = _import_ray()
         self._is_own = address is not None or not self.ray.is_initialized()
+        self.is_fixed = self._is_own and address is None
         if self._is_own:
-            self._connect(address)
+            self._connect(address, workers or free_cores())
 
-    def _connect(self, address: str | None) -> None:
+    def _connect(self, address: str | None, cpus: int) -> None:
         if address is not None and address != "auto":
             _check_reached(address)
         options: dict[str, Any] = {"address": address}
@@ -71,7 +78,7 @@ class RayCluster:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             options = {
                 "address": "local",
-                "num_cpus": free_cores(),
+                "num_cpus": cpus,
                 "object_store_memory": _STORE_BYTES,
                 "include_dashboard": False,
             }
@@ -102,6 +109,24 @@ class RayCluster:
                 found.append(Node(one["NodeManagerHostname"], one["NodeID"], cpus, gpus))
         return found
 
+    def hire(self, count: int, needs: Needs, *, has_gpus: bool) -> list[Any]:
+        """Return further actors, which Ray places on the nodes, each with a GPU or a processor.
+
+        Args:
+            count: Their number.
+            needs: What their nodes must have.
+            has_gpus: Whether each has a GPU of its own.
+        """
+        actor = self.ray.remote(RayWorker).options(
+            num_cpus=0 if has_gpus else 1,
+            num_gpus=1 if has_gpus else 0,
+            max_restarts=-1,
+            max_concurrency=_CALLS,
+            scheduling_strategy="SPREAD",
+        )
+        device = "cuda" if has_gpus else "cpu"
+        return [actor.remote(needs, device) for _ in range(count)]
+
     def check(self, nodes: Sequence[Node], files: Sequence[Path]) -> None:
         """Check that nodes have this version of autoloss and the user's files.
 
@@ -119,7 +144,7 @@ class RayCluster:
         for node in nodes:
             there = NodeAffinitySchedulingStrategy(node.key, soft=False)
             strategy = {"num_cpus": 0, "max_retries": 1, "scheduling_strategy": there}
-            asked.append(probe.options(**strategy).remote(_SAME, list(map(str, files))))
+            asked.append(probe.options(**strategy).remote(SAME, list(map(str, files))))
         for node, answer in zip(nodes, asked, strict=True):
             try:
                 found, missing = self.ray.get(answer, timeout=_PROBED_SECONDS)
@@ -128,12 +153,8 @@ class RayCluster:
                     f"Every node of the Ray cluster must run a task, but {node.name} did not: "
                     f"{first_line(error)}"
                 ) from error
-            _check_versions(node.name, found)
-            if missing:
-                raise InputError(
-                    f"A custom file must have the same path on every node, but {node.name} "
-                    f"has no {missing[0]}: put it into a folder that all nodes share."
-                )
+            check_versions(node.name, found, versions_here())
+            check_files(node.name, missing)
 
 
 def _probe() -> Any:
@@ -152,17 +173,6 @@ def _probe() -> Any:
         return found, [file for file in files if not os.path.isfile(file)]
 
     return probe
-
-
-def _check_versions(node: str, found: dict[str, str]) -> None:
-    here = {"Python": platform.python_version(), **{name: version(name) for name in _SAME}}
-    for name, own in here.items():
-        # The part after the plus sign tells the build, such as that of CUDA.
-        if found[name].split("+")[0] != own.split("+")[0]:
-            raise InputError(
-                f"Every node of the Ray cluster must have {name} {own}, as here, but {node} has "
-                f"{found[name]}: install the same version there."
-            )
 
 
 def _import_ray() -> Any:
@@ -213,7 +223,7 @@ def _refusal(address: str | None, error: Exception) -> str:
 
 
 def staff_text(count: int, nodes: Sequence[Node], *, has_gpus: bool) -> str:
-    """Return a number of workers, their nodes and devices as a sentence."""
+    """Return a number of workers, their nodes and devices in sentences."""
     kind = "GPU" if has_gpus else "CPU"
     numbers = {node.name: 0 for node in nodes}
     for node in nodes:
@@ -223,13 +233,11 @@ def staff_text(count: int, nodes: Sequence[Node], *, has_gpus: bool) -> str:
     if (more := len(parts) - _SHOWN) > 0:
         shown += f" and {more} more"
     workers = "1 worker" if count == 1 else f"{count} workers, each"
-    return f"Ray trains in {workers} on a {kind}; nodes: {shown}."
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, or its name."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    told = f"Ray trains in {workers} on a {kind}; nodes: {shown or 'none yet'}."
+    if (later := count - sum(numbers.values())) > 0:
+        who = "of them waits" if later == 1 else "of them wait"
+        told += f" {later} {who} for a node that joins."
+    return told
 
 
 def _sigterm() -> Any:

@@ -25,6 +25,7 @@ class Hand:
         place: Its node and device.
         is_ready: Whether it can train.
         is_lost: Whether it was ready, and its candidates train elsewhere now.
+        is_gone: Whether it failed to begin, so that Ray does not start it again.
         size: Candidates that it trains together; 0 if it was not asked.
         reply: The reply that is awaited; None if none is.
         asked: When it was called last, on `time.monotonic`'s clock.
@@ -43,6 +44,7 @@ class Hand:
     place: str = ""
     is_ready: bool = False
     is_lost: bool = False
+    is_gone: bool = False
     size: int = 0
     reply: Any = None
     asked: float = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -14,10 +15,12 @@ from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import autoloss
+from autoloss.cli.app import app
 from autoloss.core.errors import InputError
-from autoloss.executors import LocalExecutor, Work, crew_of, ray_cluster
+from autoloss.executors import LocalExecutor, Work, alike, crew_of, ray_cluster
 from autoloss.training import Candidate, EpochReport, Job
 from tests.executors.test_processes import assert_equal, awaited, executor, outcomes
 from tests.spaces import SMALL
@@ -245,7 +248,7 @@ def test_what_ray_cannot_train_is_refused_before_it_starts(
 def test_nodes_are_checked_before_the_search(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = ray_cluster.version
+    here = alike.version
 
     def version(name: str) -> str:
         return "9.9" if name == "autoloss" else here(name)
@@ -254,9 +257,27 @@ def test_nodes_are_checked_before_the_search(
         staffing = crew.staff("auto", trials=100, device=CPU)
         with pytest.raises(InputError, match=r"must have the same path .* has no .*mine\.py"):
             crew.begin(staffing, files=[tmp_path / "mine.py"])
-        monkeypatch.setattr(ray_cluster, "version", version)
+        monkeypatch.setattr(alike, "version", version)
         with pytest.raises(InputError, match=r"must have autoloss 9\.9, as here, but .* has 0"):
             crew.begin(staffing)
         crew.coordinator("cuda")
         with pytest.raises(InputError, match="none has a GPU"):
             crew.staff("auto", trials=100, device=CPU)
+
+
+@pytest.mark.parametrize("other", ["Ray", "Python"])
+def test_a_cluster_of_another_version_is_refused_in_one_line(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    own = platform.python_version()
+    found = (ray.__version__, "3.99.0") if other == "Python" else ("9.9.9", own)
+    monkeypatch.setattr("ray._private.utils.compute_version_info", lambda: found)
+    words = ["search", "sklearn:iris", "--executor", "ray", "--address", cluster.address]
+    told = CliRunner().invoke(app, [*words, "--out", str(tmp_path), "--track", "off"])
+    assert told.exit_code == 2
+    [line] = told.stderr.splitlines()
+    assert "must have this version of Ray and Python: " in line
+    assert f"Ray: {ray.__version__} Python: {own} This process" in line
+    assert f"was started with: Ray: {found[0]} Python: {found[1]}" in line
+    assert list(tmp_path.iterdir()) == []
+    assert not ray.is_initialized()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from autoloss.core.errors import InputError
 from autoloss.executors import LocalExecutor, Work
+from autoloss.executors.alike import versions_here
 from autoloss.executors.messages import Done, Ended, Fetch, Fetched, Ready, Share
-from autoloss.executors.ray_actor import Call, RayWorker, Reply
+from autoloss.executors.ray_actor import Call, Needs, RayWorker, Reply
 from autoloss.executors.ray_hand import Hand
 from autoloss.training import Candidate, Job
 from tests.executors.test_processes import assert_equal, outcomes
@@ -52,7 +55,7 @@ def talk(hand: Hand, until: type) -> list[Any]:
 
 @pytest.fixture
 def worker(job: Job, monkeypatch: pytest.MonkeyPatch) -> RayWorker:
-    found = RayWorker((), "cpu")
+    found = RayWorker(Needs(versions_here()), "cpu")
     monkeypatch.setattr(found._link, "jobs", lambda data: {"a": (job,)}[data])
     return found
 
@@ -98,3 +101,11 @@ def test_a_later_call_ends_the_wait_of_an_earlier_one(worker: RayWorker) -> None
     # It would wait for a minute.
     early = Call(hand.life, 9, 0, (), hand.heard, 60.0)
     assert worker.exchange(early).messages == ()
+
+
+def test_a_worker_refuses_a_node_that_is_not_like_the_others(tmp_path: Path) -> None:
+    here = versions_here()
+    with pytest.raises(InputError, match=r"must have torch 0\.1, as here, but .* has \d"):
+        RayWorker(Needs({**here, "torch": "0.1"}), "cpu")
+    with pytest.raises(InputError, match=r"must have the same path .* has no .*net\.py: put"):
+        RayWorker(Needs(here, files=(tmp_path / "net.py",)), "cpu")
