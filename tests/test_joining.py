@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from optuna.trial import TrialState
 from sklearn.datasets import load_iris
 from typer.testing import CliRunner
 
@@ -17,7 +21,9 @@ from autoloss.experiment import agreeing, joining, running
 from autoloss.experiment.session import SearchSession
 from autoloss.report import summary_json
 from autoloss.search import Study
+from autoloss.search.opening import BEGAN
 from tests.spaces import TWO_BASES
+from tests.tracking.test_tracking_interrupted import runs_in
 
 TRIALS = 8
 
@@ -40,13 +46,11 @@ def begin(home: Path, patch: pytest.MonkeyPatch, storage: str | None, **options:
                 "target",
                 classes=True,
                 space=home / "small.toml",
-                trials=TRIALS,
                 name="s",
                 out=home,
                 storage=storage,
-                track="off",
                 workers=1,
-                **options,  # type: ignore[arg-type]
+                **{"track": "off", "trials": TRIALS, **options},  # type: ignore[arg-type]
             )
 
 
@@ -79,6 +83,29 @@ def test_a_machine_without_the_folder_trains_and_concludes_and_the_others_read_i
         assert ours is not None
         assert theirs is not None
         assert (ours.predict_proba(rows) == theirs.predict_proba(rows)).all()
+
+
+def test_mlflow_is_complete_if_a_process_that_joined_concludes(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, empty_store: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    begin(tmp_path / "a", monkeypatch, url, track="all")
+    part = autoloss.join("s", storage=url, out=tmp_path / "b")
+    assert part.result is not None
+    assert part.result.unwritten == ""
+    for out in ("b", "a"):
+        found = runs_in(f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
+        [study] = [run for run in found if run.data.tags["autoloss.role"] == "study"]
+        trials = [run for run in found if run.data.tags["autoloss.role"] == "trial"]
+        assert study.info.status == "FINISHED"
+        assert study.data.tags["autoloss.verdict"] == part.result.verdict.decision
+        numbers = sorted(int(run.data.tags["autoloss.trial"]) for run in trials)
+        assert numbers == list(range(TRIALS))
+        assert {run.info.status for run in trials} <= {"FINISHED", "KILLED"}
+        # Each machine finds the same runs, and none is missing.
+        autoloss.resume("s", storage=url, out=tmp_path / out)
 
 
 def test_data_that_lie_elsewhere_are_named_and_must_be_the_same(
@@ -208,3 +235,78 @@ def test_a_loop_of_its_own_is_not_joined(tmp_path: Path, url: str) -> None:
     Study("mine", [50, 50], trials=4, out=tmp_path, storage=url).close()
     with pytest.raises(InputError, match="a loop of its own asks its trials"):
         autoloss.join("mine", storage=url, out=tmp_path)
+
+
+def test_a_lacking_driver_is_named_before_anything_is_read(tmp_path: Path) -> None:
+    if importlib.util.find_spec("MySQLdb"):
+        pytest.skip("MySQLdb is installed")
+    url = "mysql://me:secret@127.0.0.1/studies"
+    told = CliRunner().invoke(app, ["join", "s", "--storage", url, "--out", str(tmp_path)])
+    assert told.exit_code == 2
+    [line] = told.stderr.splitlines()
+    assert "pip install 'autoloss[mysql]'" in line
+    assert "secret" not in line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.faults
+def test_two_processes_of_a_machine_that_joins_train_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for count in (1, 2):
+        home = tmp_path / str(count)
+        begin(home, monkeypatch, None)
+        told = CliRunner().invoke(app, ["join", "s", "--out", str(home), "--workers", str(count)])
+        assert told.exit_code == 0
+        assert "Trained 8 of 8 trials of s and reached the verdict" in told.stdout
+        summary = autoloss.resume("s", out=home).summary
+        found.append([(one.loss, one.nuisance, one.metrics, one.state) for one in summary.trials])
+    assert len(found[0]) == TRIALS
+    for one, other in zip(*found, strict=True):
+        assert one[:2] == other[:2]
+        assert one[3] == other[3]
+        assert one[2] == pytest.approx(other[2], rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.faults
+def test_a_process_that_joins_keeps_the_time_limit_of_the_study(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit, left = 600.0, 15.0
+    begin(tmp_path / "a", monkeypatch, url, time_limit=limit, trials=5000)
+    with Study.open("s", out=tmp_path / "a", storage=url) as study:
+        study._session.note(BEGAN, study._session.opened.ledger.now() - limit + left)
+    began = time.monotonic()
+    part = autoloss.join("s", storage=url, out=tmp_path / "b")
+    # Beside other programs.
+    assert time.monotonic() - began < 2 * left
+    assert part.result is not None
+    # In ten minutes there was time for all.
+    assert 0 < part.trained < part.trials
+    with Study.open("s", out=tmp_path / "a", storage=url) as study:
+        assert not [one for one in study._session.trials() if one.state == TrialState.RUNNING]
+
+
+def test_a_study_whose_time_is_up_is_judged_at_once(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(tmp_path / "a", monkeypatch, url, time_limit=600.0)
+    train = SearchSession.tell
+
+    def tell_and_end(self: SearchSession, ended: object) -> None:
+        train(self, ended)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SearchSession, "tell", tell_and_end)
+        with pytest.raises(KeyboardInterrupt):
+            autoloss.join("s", storage=url, out=tmp_path / "b")
+    with Study.open("s", out=tmp_path / "a", storage=url) as study:
+        ended = sum(bool(one.metrics) for one in study.trials)
+        assert ended
+        study._session.note(BEGAN, study._session.opened.ledger.now() - 601.0)
+    part = autoloss.join("s", storage=url, out=tmp_path / "c")
+    assert (part.trained, part.concluder) == (0, "")
+    assert part.result is not None
+    assert sum(bool(one.metrics) for one in part.result.summary.trials) == ended

@@ -202,7 +202,8 @@ class RayCrew(Crew):
             self._looked = monotonic()
             more = min(self._slots(self._nodes()), self._most) - len(self._hands)
             if more > 0:
-                self._told(f"{more} more Ray workers start: nodes have joined the cluster.")
+                who = "worker starts" if more == 1 else "workers start"
+                self._told(f"{more} more Ray {who}: nodes have joined the cluster.")
                 self._hire(more)
         while not self.workers:
             self._pump(LISTEN_SECONDS)

@@ -17,11 +17,11 @@ from autoloss.experiment.request import Request
 from autoloss.experiment.resuming import open_again, search_again
 from autoloss.experiment.running import take_part
 from autoloss.experiment.session import POLL_SECONDS
+from autoloss.experiment.tracked import join_tracker
 from autoloss.records import TrialRecord
 from autoloss.report.words import count_text
 from autoloss.search import SearchResult, Study
 from autoloss.search.conclusion_claim import Concluded
-from autoloss.tracking import NullTracker
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +99,10 @@ def join(study: str | Path, again: Request, *, progress: Progress, wait: float =
         judges = left <= 0 and any(trial.metrics for trial in opened.trials)
         clock.limit = request.time_limit if left <= 0 else left
     with ProcessCrew() as crew:
-        # The process that began the study shows its trials in MLflow.
         with left_closed(opened):
+            tracker = join_tracker(opened, request, progress)
             searched = search_again(
-                opened, request, again, network, NullTracker(), progress, clock, crew
+                opened, request, again, network, tracker, progress, clock, crew
             )
         return part(take_part(searched, judge_now=judges))
 

@@ -20,10 +20,11 @@ from autoloss.experiment.open_search import OpenSearch
 from autoloss.experiment.own_network import check_again, fingerprint_with, recall_network
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
-from autoloss.experiment.running import finished, make_tracker, run
+from autoloss.experiment.running import finished, run
 from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.teachers.opening import open_teacher
 from autoloss.experiment.teachers.teacher import Teacher
+from autoloss.experiment.tracked import make_tracker
 from autoloss.models import OwnModel
 from autoloss.records import TrialRecord
 from autoloss.search import SearchResult, Study

@@ -22,7 +22,6 @@ from autoloss.experiment.own_network import notes_of
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.racing import can_race, race
 from autoloss.experiment.refit import wants_refit
-from autoloss.experiment.request import Request
 from autoloss.experiment.rounds import search_in_rounds
 from autoloss.experiment.session import SearchSession
 from autoloss.experiment.teaching import let_teach
@@ -32,13 +31,10 @@ from autoloss.models import Network, OwnModel
 from autoloss.records import Plan
 from autoloss.search import FamilyPlan, SearchResult, Space, Study
 from autoloss.search.conclusion_claim import Concluded
-from autoloss.search.naming import SUMMARY
-from autoloss.tracking import BrokenStore, ClosedTracker, NullTracker, Tracker, Tracking
+from autoloss.tracking import Tracking
 from autoloss.training.divisions import Divisions
 from autoloss.verdict.confirm import detectable_difference
 from autoloss.verdict.corrected import detectable_nested
-
-EXPERIMENT = "autoloss"
 
 
 def run(opened: OpenSearch, *, judge_now: bool = False) -> SearchResult:
@@ -203,28 +199,6 @@ def finished(
     with closing(study, tracker):
         tracker.start({})
         return read_verdict(study, tracker, model, progress=progress, register=register)
-
-
-def make_tracker(study: Study, request: Request, uri: str | None) -> Tracking:
-    """Return the tracker of a study; it shows nothing if tracking is off.
-
-    Raises:
-        InputError: If MLflow could never write to the URI. A finished study is read all the same.
-    """
-    if request.track == "off":
-        return NullTracker()
-    try:
-        return Tracker(
-            uri,
-            experiment=EXPERIMENT,
-            study_name=study.name,
-            folder=study.folder,
-            only_front=request.track == "pareto",
-        )
-    except BrokenStore as error:
-        if not (study.folder / SUMMARY).is_file():
-            raise
-        return ClosedTracker(str(error))
 
 
 def _description(study: Study, data: StudyData) -> dict[str, str]:

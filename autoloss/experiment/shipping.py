@@ -21,8 +21,9 @@ from autoloss.experiment.progress import Progress
 from autoloss.experiment.replication import replicate
 from autoloss.experiment.request import Request
 from autoloss.experiment.resuming import read_again
-from autoloss.experiment.running import make_session, make_tracker
+from autoloss.experiment.running import make_session
 from autoloss.experiment.teachers.opening import GivenTeacher
+from autoloss.experiment.tracked import make_tracker
 from autoloss.experiment.watching import Watcher, as_progress, watched
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.loading import read_model

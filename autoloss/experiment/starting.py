@@ -27,9 +27,10 @@ from autoloss.experiment.own_metrics import check_metrics
 from autoloss.experiment.own_network import CheckedNetwork, checked_network, fingerprint_with
 from autoloss.experiment.progress import Progress, Silent
 from autoloss.experiment.request import Request, Ship
-from autoloss.experiment.running import make_tracker, run
+from autoloss.experiment.running import run
 from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.teachers.teacher import Teacher
+from autoloss.experiment.tracked import make_tracker
 from autoloss.losses.own import take_in
 from autoloss.metrics import OwnMetrics, take_metrics
 from autoloss.metrics.given import is_own_place

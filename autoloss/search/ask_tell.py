@@ -23,6 +23,7 @@ from autoloss.search.config import StudyConfig
 from autoloss.search.session import Ascent, StudySession
 from autoloss.search.space import Space
 from autoloss.search.telling import EndState, Measure
+from autoloss.search.tracked import Tracked
 from autoloss.search.trial import Trial
 from autoloss.search.trial_facts import FACTS
 
@@ -133,6 +134,11 @@ class AskTell:
     def conclusion(self) -> ConclusionClaim:
         """Return the right to conclude the study, and the conclusion that a process reached."""
         return ConclusionClaim(self._session)
+
+    @property
+    def tracked(self) -> Tracked:
+        """Return the place of the study in MLflow, on which its processes agree."""
+        return Tracked(self._session)
 
     @property
     def age(self) -> float:

@@ -239,6 +239,11 @@ class StudySession:
         with self._lock:
             return self.opened.ledger.settle(key, value)
 
+    def note(self, key: str, value: Any) -> None:
+        """Write a fact of the study in the place of an earlier one."""
+        with self._lock:
+            self.opened.ledger.set_attribute(key, value)
+
     def restart(self) -> None:
         """Count the time of the study from now on."""
         with self._lock:

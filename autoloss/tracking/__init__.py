@@ -10,6 +10,8 @@ from __future__ import annotations
 from autoloss.tracking.chosen_trial import ChosenTrial, read_chosen_trial
 from autoloss.tracking.dashboard import Dashboard, dashboard_link, dashboard_of
 from autoloss.tracking.database import BrokenStore
+from autoloss.tracking.guest import GuestTracker, guest_uri
+from autoloss.tracking.identity import Identity
 from autoloss.tracking.models import check_register
 from autoloss.tracking.protocol import ClosedTracker, NullTracker, Pending, SavedModels, Tracking
 from autoloss.tracking.tracker import Tracker
@@ -19,6 +21,8 @@ __all__ = [
     "ChosenTrial",
     "ClosedTracker",
     "Dashboard",
+    "GuestTracker",
+    "Identity",
     "NullTracker",
     "Pending",
     "SavedModels",
@@ -27,5 +31,6 @@ __all__ = [
     "check_register",
     "dashboard_link",
     "dashboard_of",
+    "guest_uri",
     "read_chosen_trial",
 ]

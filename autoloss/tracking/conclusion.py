@@ -105,6 +105,7 @@ def write_conclusion(runs: StudyRuns, conclusion: Conclusion) -> Published:
     Gaps of the store are noted in `runs`.
     """
     runs.notes.clear()
+    runs.refresh()
     summary = conclusion.summary
     for trial in summary.trials:
         is_wanted = not conclusion.only_front or trial.number in _compared(summary)
@@ -282,7 +283,7 @@ def _mark_trials(runs: StudyRuns, summary: Summary, timestamp: int) -> None:
     tested = {verdict.baseline: "cross-entropy", verdict.challenger: "challenger"}
     states = {trial.number: trial.state for trial in summary.trials}
     for number, run in runs.children_of(runs.parent()):
-        if number not in states or _is_stray(run, states[number]):
+        if number not in states or runs.is_double(number, run) or _is_stray(run, states[number]):
             runs.close_lost(run)
             continue
         run_id, tags = run.info.run_id, clipped_tags(wanted.get(number, {}))

@@ -69,3 +69,16 @@ def write_identity(folder: Path, identity: Identity) -> None:
     with writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / TRACKING, json.dumps(content, indent=1) + "\n")
+
+
+def of_processes(own: Identity, shared: Identity | None) -> Identity:
+    """Return the identity of a study whose processes may have folders of their own.
+
+    Args:
+        own: That of this process's folder.
+        shared: The one that the processes agree on; None for none.
+    """
+    if shared is None or shared.study_id == own.study_id:
+        return own
+    is_known = shared.uri is not None and is_named("tracking", shared.uri)
+    return shared if is_known else Identity(shared.study_id)

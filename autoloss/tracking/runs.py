@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from autoloss.core.secrets import redacted
 from autoloss.records import TrialRecord
 from autoloss.tracking.content import (
     MAX_KEY,
@@ -19,6 +20,7 @@ from autoloss.tracking.content import (
     trial_tag,
 )
 from autoloss.tracking.experiment import MlflowExperiment
+from autoloss.tracking.failures import Away
 from autoloss.tracking.note import opening_note
 
 if TYPE_CHECKING:
@@ -48,10 +50,17 @@ class StudyRuns:
         study_id: Tag of the parent run.
         active: ID of the run that was active when the study began, which becomes the parent run,
             or the run above it if another study has taken it; empty for none.
+        is_guest: Whether another process creates the parent run.
     """
 
     def __init__(
-        self, experiment: MlflowExperiment, *, study_name: str, study_id: str, active: str = ""
+        self,
+        experiment: MlflowExperiment,
+        *,
+        study_name: str,
+        study_id: str,
+        active: str = "",
+        is_guest: bool = False,
     ) -> None:
         self.experiment = experiment
         self.study_id = study_id
@@ -60,6 +69,8 @@ class StudyRuns:
         self.written = 0
         self.name = study_name
         self._active = active
+        # Until this process concludes the study.
+        self.is_guest = is_guest
         self._parent: str | None = None
         self._is_adopted = False
         self._children: dict[int, Child] = {}
@@ -76,11 +87,17 @@ class StudyRuns:
         self._parent = self.experiment.experiment_id = None
 
     def parent(self) -> str:
-        """Return the ID of the parent run, which is found by its tag or created."""
+        """Return the ID of the parent run, which is found by its tag or created.
+
+        Raises:
+            Away: Another process creates it, and has not done so yet.
+        """
         if self._parent is not None:
             return self._parent
         condition = f"tags.`autoloss.study_id` = '{self.study_id}'"
         found = next(self.experiment.search(condition), None)
+        if found is None and self.is_guest:
+            raise Away(f"MLflow at {redacted(self.experiment.uri)} has no run of the study yet.")
         if found is None:
             self._children = {}
             self._parent = self._adopted() or self.experiment.create(self._parent_content())
@@ -90,9 +107,22 @@ class StudyRuns:
         # The owner of an adopted run ends it.
         if found.info.status in _TERMINATED and not self._is_adopted:
             self.experiment.client.update_run(run_id, status="RUNNING")
-        self._children = {n: _child(run) for n, run in self.children_of(run_id)}
         self._parent = run_id
+        self.refresh()
         return run_id
+
+    def refresh(self) -> None:
+        """Read which trials have runs, because other processes of the study write some too."""
+        found = self.children_of(self.parent())
+        self._children = {
+            number: _child(run)
+            for number, run in found
+            if run.data.tags.get("autoloss.state") != LOST
+        }
+
+    def is_double(self, number: int, run: Run) -> bool:
+        """Return whether a run is not the run of its trial, because two processes wrote one."""
+        return number in self._children and self._children[number].run_id != run.info.run_id
 
     def children_of(self, parent: str) -> Iterator[tuple[int, Run]]:
         """Yield the trials' numbers and runs below a parent run, finished runs last."""

@@ -20,7 +20,7 @@ from autoloss.tracking.conclusion import (
 from autoloss.tracking.dashboard import Dashboard, dashboard_link
 from autoloss.tracking.experiment import MlflowExperiment
 from autoloss.tracking.failures import Refused, classified
-from autoloss.tracking.identity import Identity, read_identity, write_identity
+from autoloss.tracking.identity import Identity, of_processes, read_identity, write_identity
 from autoloss.tracking.protocol import Pending, SavedModels
 from autoloss.tracking.runs import StudyRuns
 from autoloss.tracking.uri_check import check, resolve
@@ -71,6 +71,7 @@ class Tracker:
         study_name: Name of the parent run.
         folder: The study's folder, where ``tracking.json`` stores the parent run and the URI.
         only_front: Whether to write only the trials of front, verdict and winner, at the end.
+        shared: The identity that the processes of the study agree on; None for none.
 
     A run of MLflow that is active in this thread, or that ``MLFLOW_RUN_ID`` names, becomes the
     parent, unless `uri` names another store or the study has a parent already; it stays active.
@@ -87,10 +88,9 @@ class Tracker:
         study_name: str,
         folder: Path | str,
         only_front: bool = False,
+        shared: Identity | None = None,
     ) -> None:
-        self._folder = Path(folder).absolute()
-        self._only_front = only_front
-        identity = read_identity(self._folder)
+        identity = of_processes(read_identity(Path(folder)), shared)
         active = find_active_run() if identity.uri is None else None
         if active is not None and uri is not None and check(uri) != check(active.uri or uri):
             active = None
@@ -99,6 +99,20 @@ class Tracker:
             identity = Identity(
                 identity.study_id, redacted(self.uri), adopted=active.run_id if active else ""
             )
+        self._open(identity, experiment, study_name, folder, only_front=only_front)
+
+    def _open(
+        self,
+        identity: Identity,
+        experiment: str,
+        study_name: str,
+        folder: Path | str,
+        *,
+        only_front: bool,
+        is_guest: bool = False,
+    ) -> None:
+        self._folder = Path(folder).absolute()
+        self._only_front = only_front
         self._identity = identity
         self._experiment = MlflowExperiment(self.uri, name=experiment, of_run=identity.adopted)
         self._runs = StudyRuns(
@@ -106,9 +120,15 @@ class Tracker:
             study_name=study_name,
             study_id=identity.study_id,
             active=identity.adopted,
+            is_guest=is_guest,
         )
         self._writer = Writer()
         self._is_open = False
+
+    @property
+    def identity(self) -> Identity:
+        """Return the facts by which other processes find the runs of the study."""
+        return self._identity
 
     @property
     def trouble(self) -> str:
@@ -161,6 +181,8 @@ class Tracker:
         A trial without an end was lost with its process: another trial retries its settings, or
         `finish` writes it.
         """
+        # Other processes of the study may have written some meanwhile.
+        self._put(_PARENT, StudyRuns.refresh)
         for record in records:
             if record.ended > 0:
                 self.log_trial(record)
@@ -219,11 +241,11 @@ class Tracker:
             self._identity = identity
             write_identity(self._folder, identity)
 
-    def _put(self, run: str, action: Callable[[StudyRuns], None]) -> None:
+    def _put(self, run: str, action: Callable[[StudyRuns], object]) -> None:
         """Queue an action on the runs of the study for the background thread."""
         self._writer.put(WriteJob(run, lambda: self._attempt(action)))
 
-    def _attempt(self, action: Callable[[StudyRuns], None]) -> None:
+    def _attempt(self, action: Callable[[StudyRuns], object]) -> None:
         """Run an action; an error of MLflow becomes `Away` or `Refused`."""
         try:
             action(self._runs)

@@ -78,7 +78,7 @@ def test_a_node_of_another_version_that_joins_is_left_out(
         assert_each_ended_once(list(executor(crew).submit(work)), work)
         assert len(crew._hands) == 2
     [joined, left] = told
-    assert joined == "1 more Ray workers start: nodes have joined the cluster."
+    assert joined == "1 more Ray worker starts: nodes have joined the cluster."
     assert left.startswith("A Ray worker is left out, because it did not start: Every node of")
     assert "0.0.1: install the same version there" in left
 

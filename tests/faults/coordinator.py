@@ -46,7 +46,9 @@ def _tell(out: Path, url: str, told: Path) -> None:
                 file.flush()
 
 
-def start(role: Role, out: Path, url: str, space: Path, hold: Hold, flag: Path) -> BaseProcess:
+def start(
+    role: Role, out: Path, url: str, space: Path, hold: Hold, flag: Path, tracking: str = ""
+) -> BaseProcess:
     """Start a coordinator.
 
     Args:
@@ -56,8 +58,9 @@ def start(role: Role, out: Path, url: str, space: Path, hold: Hold, flag: Path) 
         space: The search space.
         hold: The work before which it stops; the first process that comes there alone.
         flag: It writes its process number to this file when it stops.
+        tracking: The store of MLflow; empty for none.
     """
-    found = _context().Process(target=_work, args=(role, out, url, space, hold, flag))
+    found = _context().Process(target=_work, args=(role, out, url, space, hold, flag, tracking))
     found.start()
     return found  # type: ignore[no-any-return]
 
@@ -72,7 +75,9 @@ def kill(flag: Path, *, seconds: float = 90.0) -> int:
     return int(text)
 
 
-def _work(role: Role, out: Path, url: str, space: Path, hold: Hold, flag: Path) -> None:
+def _work(
+    role: Role, out: Path, url: str, space: Path, hold: Hold, flag: Path, tracking: str
+) -> None:
     import autoloss
     from autoloss.experiment import running
     from autoloss.experiment.session import SearchSession
@@ -109,7 +114,8 @@ def _work(role: Role, out: Path, url: str, space: Path, hold: Hold, flag: Path) 
             name="s",
             out=out,
             storage=url,
-            track="off",
+            track="all" if tracking else "off",
+            tracking_uri=tracking or None,
             workers=1,
             progress=False,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import threading
 import time
 from collections import Counter
@@ -22,6 +23,7 @@ from tests.faults.counts import count, times
 from tests.search.fake_training import COUNTS, LABELS, logits_of, run, settings
 from tests.search.postgresql import Server, programs, running
 from tests.spaces import TWO_BASES
+from tests.tracking.test_tracking_interrupted import runs_in
 
 pytestmark = [
     pytest.mark.faults,
@@ -74,6 +76,36 @@ def test_three_coordinators_without_a_shared_folder_and_two_kills(
     assert len(found.summary.trials) == TRIALS
     texts = {(homes[name] / "s" / SUMMARY).read_bytes() for name in ("a", last)}
     assert len(texts) == 1
+
+
+def test_mlflow_has_each_trial_once_though_its_first_process_died(
+    tmp_path: Path, server: Server, empty_store: Path
+) -> None:
+    """The first process dies while it trains; two that joined train the rest, one concludes."""
+    space, flag = tmp_path / "small.toml", tmp_path / "flag"
+    space.write_text(TWO_BASES, encoding="utf-8")
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    uri = f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}"
+    first = start("search", tmp_path / "a", server.url, space, "training", flag, uri)
+    kill(flag)
+    first.join()
+    others = [start("join", tmp_path / k, server.url, space, "", flag) for k in ("b", "c")]
+    for one in others:
+        one.join(120)
+    assert [one.exitcode for one in others] == [0, 0]
+    found = runs_in(uri)
+    [study] = [run for run in found if run.data.tags["autoloss.role"] == "study"]
+    assert study.info.status == "FINISHED"
+    assert "autoloss.verdict" in study.data.tags
+    trials = [run for run in found if run.data.tags["autoloss.role"] == "trial"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {study.info.run_id}
+    with Study.open("s", out=tmp_path / "d", storage=server.url) as opened:
+        numbers = [one.number for one in opened.trials]
+        assert len(numbers) == TRIALS
+    standing = [run for run in trials if run.data.tags["autoloss.state"] != "lost"]
+    assert sorted(int(run.data.tags["autoloss.trial"]) for run in standing) == numbers
+    assert "RUNNING" not in {run.info.status for run in found}
+    count("runs in MLflow of a study whose first process died", tried=len(standing))
 
 
 def test_coordinators_that_are_killed_at_random_lose_no_trial(
