@@ -50,13 +50,14 @@ def key_figures(summary: Summary) -> Pairs:
     """Return the study in a few numbers."""
     data, trials = summary.data, summary.trials
     whole = sum(trial.state in ("complete", "stopped") for trial in trials)
-    lost = f", {len(trials) - whole} without a result" if whole < len(trials) else ""
-    families = len({trial.family for trial in trials})
+    left = sum(trial.state == "pruned" for trial in trials)
+    lost = len(trials) - whole - left
+    families = count_text(len({trial.family for trial in trials}), "family", "families")
+    counts = [f"{len(trials)} in {families}"]
+    counts += [f"{left} left the race"] if left else []
+    counts += [f"{lost} without a result"] if lost else []
     figures = [
-        (
-            "Trials",
-            f"{len(trials)} in {count_text(families, 'family', 'families')}{lost}",
-        ),
+        ("Trials", ", ".join(counts)),
         ("Sequences" if are_tokens(summary) else "Rows", parts_text(summary)),
         _outputs(data),
     ]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from autoloss.records import Finalist, Gain, Optimism, PairOptimism, Summary
 from autoloss.report import render_html, render_markdown
-from autoloss.report.about import data_pairs, setting_pairs
+from autoloss.report.about import data_pairs, key_figures, setting_pairs
 from autoloss.report.beside import (
     cost_table,
     edge_texts,
@@ -410,3 +410,12 @@ def test_points_and_lists_in_a_sentence() -> None:
     assert points_text("error", math.nan) == "–"
     assert listed(["a"]) == "a"
     assert listed(["a", "b"]) == "a and b"
+
+
+def test_trials_that_left_the_race_are_not_lost() -> None:
+    summary = make_summary(n_trials=20, diverged=2)
+    assert dict(key_figures(summary))["Trials"].endswith("families, 2 without a result")
+    gone = [replace(one, state="pruned", metrics={}) for one in summary.trials[10:17]]
+    trials = (*summary.trials[:10], *gone, *summary.trials[17:])
+    shown = dict(key_figures(replace(summary, trials=trials)))["Trials"]
+    assert shown.endswith("families, 7 left the race, 2 without a result")
