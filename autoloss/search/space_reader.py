@@ -174,6 +174,8 @@ class _Reader:
         for name in value:
             if name not in known:
                 near = closest(name, known)
+                if key == "bases":
+                    near += " losses= or --losses FILE declares your own."
                 self.mistakes.append(f"{key}: must be known names, but got {name!r:.80}{near}")
         for name in dict.fromkeys(name for name in value if value.count(name) > 1):
             self.mistakes.append(f"{key}: must name each once, but got {name!r:.80} twice.")

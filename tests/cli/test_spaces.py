@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from autoloss.cli.commands.spaces import _rows
+from autoloss.losses.registry import OWN, forget_results
 from autoloss.search.shipped_spaces import space_names
 from autoloss.search.space_reader import load_space
 
@@ -26,7 +30,7 @@ def test_a_space_is_shown_as_a_file_that_says_the_same(run, name, tmp_path) -> N
     assert load_space(file) == load_space(name)
     checked = run("spaces", "--check", file)
     assert checked.exit_code == 0
-    assert "right" in checked.stdout
+    assert "valid" in checked.stdout
 
 
 def test_check_lists_every_mistake(run, tmp_path) -> None:
@@ -38,6 +42,38 @@ def test_check_lists_every_mistake(run, tmp_path) -> None:
     lines = result.stderr.splitlines()
     assert all(line.startswith("autoloss: mine.toml: ") for line in lines)
     assert {line.split(": ")[2] for line in lines} >= {"bases", "widht"}
+
+
+STEEP = '''
+from autoloss.losses import FloatParam, by_gradient, declare
+
+@declare(source="here", local=True, link=by_gradient, power=FloatParam(1.0, 3.0, default=1.5))
+def mine_to_check(log_p, *, power):
+    """``L = (-log p)^power``: hard examples weigh more."""
+    return (-log_p) ** power
+'''
+
+
+@pytest.fixture
+def own_losses(tmp_path) -> Iterator[Path]:
+    """A file that declares a loss, which is forgotten afterwards."""
+    file = tmp_path / "steep.py"
+    file.write_text(STEEP, encoding="utf-8")
+    yield file
+    OWN.clear()
+    forget_results()
+
+
+def test_check_knows_losses_of_your_own(run, tmp_path, own_losses) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('bases = ["cross_entropy", "brier", "mine_to_check"]\n', encoding="utf-8")
+    refused = run("spaces", "--check", file)
+    assert "mine_to_check" in refused.stderr
+    assert refused.stderr.rstrip().endswith("--losses FILE declares your own.")
+    assert "valid; 3 losses" in run("spaces", "--check", file, "--losses", own_losses).stdout
+    alone = run("spaces", "--losses", own_losses)
+    assert (alone.exit_code, alone.stdout) == (2, "")
+    assert "--losses must come with a space that uses them" in alone.stderr
 
 
 @pytest.mark.parametrize("words", [["nosuch"], ["--check", "nosuch.toml"]])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from autoloss.cli import complete
+from autoloss.cli import complete, options
 
 EXAMPLES = (
     "autoloss spaces",
     "autoloss spaces quick > mine.toml",
     "autoloss spaces --check mine.toml",
+    "autoloss spaces --check mine.toml --losses steep.py",
 )
 
 
@@ -30,12 +32,15 @@ def spaces(
         Path | None,
         typer.Option(metavar="FILE", help="Check a TOML file, and list all its mistakes."),
     ] = None,
+    losses: options.Losses = None,
 ) -> None:
     """List the search spaces, show a space as TOML, or check your own file."""
     from autoloss.cli.tables import show_table
     from autoloss.cli.terminal import output
 
     console = output()
+    if losses:
+        _declare(losses, is_used=check is not None or name is not None)
     if check is not None:
         console.print(_checked(check), soft_wrap=True)
     if name is not None:
@@ -46,6 +51,21 @@ def spaces(
     if name is None and check is None:
         show_table(console, ("Space", "Losses", "Description"), _rows(), whole=(0,))
         console.print("autoloss spaces NAME prints one of them, to copy and change.")
+
+
+def _declare(files: Sequence[Path], *, is_used: bool) -> None:
+    """Read the files that declare the losses of a space.
+
+    Raises:
+        InputError: If no space is named, or a file declares no right loss.
+    """
+    from autoloss.core.errors import InputError
+    from autoloss.losses import load_losses
+
+    if not is_used:
+        raise InputError("--losses must come with a space that uses them: --check FILE or NAME.")
+    for file in files:
+        load_losses(file)
 
 
 def _rows() -> list[tuple[str, str, str]]:
