@@ -229,6 +229,26 @@ def test_paper_is_light() -> None:
         assert "screen" in before[before.rindex("@media") :]
 
 
+@pytest.mark.parametrize("words", range(1, 14))
+def test_a_font_that_is_a_little_wider_keeps_titles_and_labels_inside(words: int) -> None:
+    text = " ".join(["recommended"] + words * ["share"])
+    data = [{"type": "scatter", "mode": "markers", "x": [0, 1], "y": [0, 1], "marker": {}}]
+    marks = [
+        {"x": 1, "y": 1, "text": label, "free": True, "font": {"color": "var(--ink)"}}
+        for label in ("ships · tuned cross-entropy", "recommended"[:words])
+    ]
+    layout = {"xaxis": {"title": {"text": text}}, "yaxis": {}, "annotations": marks}
+    root = parsed({"data": data, "layout": layout}, 330)
+    seen = [one for one in root.iter("text") if "".join(one.itertext())[:5] in ("ships", "recom")]
+    assert len(seen) >= 2
+    for one in seen:
+        wide = 1.03 * text_width("".join(one.itertext()))
+        anchor = {"start": 0.0, "middle": 0.5, "end": 1.0}[one.attrib["text-anchor"]]
+        left = float(one.attrib["x"]) - anchor * wide
+        assert left > -0.5
+        assert left + wide < 330.5
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("decision", ["better", "no_evidence"])

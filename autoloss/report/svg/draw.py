@@ -9,7 +9,7 @@ from typing import Any
 from autoloss.report.svg.axes import Axis, left_margin, make_axis
 from autoloss.report.svg.labels import LEADING, labels, text_element
 from autoloss.report.svg.marks import drawn, number, stroke
-from autoloss.report.svg.text import FONT, escaped, lines_of, text_width
+from autoloss.report.svg.text import AIR, FONT, escaped, lines_of, text_width
 
 WIDTHS = (330, 480, 720)
 """The widths in CSS pixels that every figure is drawn for; the page shows the width that fits."""
@@ -106,8 +106,8 @@ def _frame(x: Axis, uprights: dict[str, Axis], height: int) -> Iterator[str]:
         middle = min(px, x.end + _RIGHT - 1.3 * half)
         yield text_element(lines[:1], middle, bottom + 17, "middle", "tick")
     if title := _title(x.options):
-        title = _fitted(title, x.end + _RIGHT)
-        wide = text_width(title)
+        title = _fitted(title, (x.end + _RIGHT) / AIR)
+        wide = AIR * text_width(title)
         middle = min(0.5 * (x.start + x.end), x.end + _RIGHT - 0.5 * wide)
         yield text_element([title], max(middle, 0.5 * wide), height - 6, "middle", "tick")
     for one in uprights.values():

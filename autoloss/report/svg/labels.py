@@ -10,7 +10,7 @@ from typing import Any
 
 from autoloss.report.svg.axes import Axis
 from autoloss.report.svg.marks import number, one_of, stroke
-from autoloss.report.svg.text import escaped, lines_of, text_width
+from autoloss.report.svg.text import AIR, escaped, lines_of, text_width
 
 LEADING = 16.0
 """Distance of two lines of text, in pixels."""
@@ -73,7 +73,7 @@ def labels(
             continue
         px = min(max(px, x.start), x.end)
         lines = lines_of(note["text"])
-        wide = max(map(text_width, lines))
+        wide = AIR * max(map(text_width, lines))
         size = wide, LEADING * len(lines)
         if note.get("free"):
             place = _free_place((px, py), size, marks, placed, frame)

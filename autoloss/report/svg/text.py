@@ -6,6 +6,8 @@ import html
 import re
 
 FONT = 13
+AIR = 1.04
+"""Room that a text gets at the edge of a drawing, because fonts differ a little in width."""
 _NARROW = frozenset("iIjltf.,:;'|!()[]{} ·−-1")
 _WIDE = frozenset("mwMWQOGDNHU%@+±")
 
