@@ -108,6 +108,8 @@ class Standing:
         self._budget = budget
         self._metric = metric
         self._fraction = 0.0
+        # Trials that ended before this process began are no part of its rate.
+        self._before: int | None = None
 
     def show(self, best_log_loss: float) -> None:
         """Show the progress.
@@ -116,6 +118,7 @@ class Standing:
             best_log_loss: The lowest log loss among the trials in training, in nats.
         """
         tally = self.tally
+        before = self._before = tally.count if self._before is None else self._before
         elapsed, left = self._timetable.clock.elapsed, self._timetable.left
         # The estimate of the remaining work may grow, but the bar must not move back.
         fraction = min(elapsed / max(elapsed + left, 1e-9), MOST_SHOWN)
@@ -129,7 +132,7 @@ class Standing:
                 fraction=self._fraction,
                 elapsed=elapsed,
                 left=left,
-                rate=tally.count / elapsed if elapsed > 0 else 0.0,
+                rate=max(0, tally.count - before) / elapsed if elapsed > 0 else 0.0,
                 best_label="" if best is None else best.label,
                 best_metric=math.nan if best is None else best.metrics.get(self._metric, math.nan),
                 best_log_loss=best_log_loss if best is None else best.metrics[REFINED_LOG_LOSS],
