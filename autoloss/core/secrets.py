@@ -11,6 +11,8 @@ _LEAST = 6
 """Characters of an environment variable from which on its value is looked for in a text."""
 _WORDS = r"pass|pwd|token|secret|credential|signature|(?:api|access|account|private)[_-]?key"
 _NAME = re.compile(_WORDS, re.IGNORECASE)
+_FOLDERS = re.compile(r"(?:OLD)?PWD|\w*_ASKPASS")
+"""Variables of every shell that hold a folder, or a program, despite their names."""
 _PASSWORD = re.compile(
     r"(?<=://)([^/@:\s]*)"
     r":(?!\d+(?:[/?#]|$))"  # A port has no password behind it.
@@ -51,7 +53,11 @@ def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> s
         environment: The environment variables; those whose names speak of a secret hold one.
     """
     text = redacted(text)
-    secrets = {value for name, value in environment.items() if _NAME.search(name)}
+    secrets = {
+        value
+        for name, value in environment.items()
+        if _NAME.search(name) and not _FOLDERS.fullmatch(name)
+    }
     for value in sorted(secrets, key=len, reverse=True):
         if len(value) >= _LEAST:
             text = text.replace(value, HIDDEN)

@@ -61,3 +61,11 @@ def test_secrets_of_the_environment_are_hidden() -> None:
     assert without_secrets(text, environment) == "/home/me sent *** and ***"
     # A word of a few letters stands in any text.
     assert without_secrets("a key", {"API_KEY": "a"}) == "a key"
+
+
+def test_the_folder_of_the_shell_is_no_secret() -> None:
+    folders = {"PWD": "/home/me/churn", "OLDPWD": "/home/me", "SSH_ASKPASS": "/usr/bin/askpass"}
+    text = "/home/me/churn/reports by /usr/bin/askpass, not hunter2!"
+    assert without_secrets(text, folders) == text
+    hidden = without_secrets(text, folders | {"DB_PWD": "hunter2!"})
+    assert hidden == text.replace("hunter2!", "***")
