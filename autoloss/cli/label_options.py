@@ -12,7 +12,7 @@ LabelsIn = Annotated[
     str,
     typer.Option(
         metavar="FORM",
-        help="The labels are columns of yes and no, or list: one column of lists.",
+        help="The form of the labels: yes-or-no columns, or list for one column of lists.",
         rich_help_panel=_LABELS,
     ),
 ]

@@ -177,7 +177,7 @@ def _check_names(names: Sequence[str], n_given: int, *, where: str) -> None:
     if len(names) == 1:
         raise InputError(
             f"{where} must have two labels or more, but all that it has is {names[0]!r}: that is a"
-            " binary task; make a column of yes and no of it."
+            " binary task; make it a yes-or-no column."
         )
     if len(names) > _MOST_LABELS and n_given < 2 * len(names):
         raise InputError(

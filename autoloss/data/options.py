@@ -172,7 +172,7 @@ class DataOptions:
             raise InputError("features and tokens must not be given together; leave one out.")
         if self.features is not None and self.image_size is not None:
             raise InputError(
-                "image_size must be left out with features, whose network has a size of its own."
+                "image_size must be left out with features, whose network sets the size."
             )
         mark = self.decimal
         if mark is not None and mark not in DECIMALS:

@@ -307,7 +307,7 @@ def _targets(table: Table, options: DataOptions) -> tuple[str, tuple[str, ...]]:
         names = several_targets(columns, options.target, label=table.label)
         if names and options.has_lists:
             raise InputError(
-                "labels_in and label_separator must be left out for several columns of yes and no,"
+                "labels_in and label_separator must be left out for several yes-or-no columns,"
                 f" but got target={joined_name(names, options.target)!r}."
             )
         if names:

@@ -94,7 +94,7 @@ def take_metrics(
         if one is not metric:
             _check_name(own.name)
         if own.name in found and found[own.name] != own:
-            raise InputError(f"A metric must have a name of its own, but got {own.name} twice.")
+            raise InputError(f"A metric must have a unique name, but got {own.name} twice.")
         found[own.name], origins[own.name] = own, origin
     return OwnMetrics(tuple(found.values()), origins)
 
@@ -178,6 +178,5 @@ def _check_name(name: str) -> None:
         )
     if name in DECLARED or name in ALIASES or name in _FIGURES:
         raise InputError(
-            f"A custom metric must have a name of its own, but got {name!r}, which is a"
-            " metric already."
+            f"A custom metric must have a new name, but got {name!r}, which is a metric already."
         )

@@ -167,7 +167,7 @@ def _scores(
     metrics = _metrics(judged, scores, torch.exp(-readouts.log_beta))
     for one in {**{one.name: one for one in own}, metric.name: metric}.values():
         if one.is_own and one.name in metrics:
-            message = "A metric function must have a name of its own"
+            message = "A metric function must have a unique name"
             raise InputError(f"{message}, but got name={one.name!r}.")
         if one.name not in metrics and not one.is_of_models:
             metrics[one.name] = one.of_rows(judged)

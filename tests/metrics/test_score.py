@@ -135,7 +135,7 @@ def test_a_function_with_the_name_of_a_metric_is_refused(scored):
         return 0.0
 
     brier.lower_is_better = True
-    with pytest.raises(InputError, match="name of its own, but got name='brier'"):
+    with pytest.raises(InputError, match="unique name, but got name='brier'"):
         scored(3, metric=brier)
 
 

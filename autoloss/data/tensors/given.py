@@ -180,7 +180,7 @@ def read_batches(
         if len(given) != 2 and (has_labels or len(given) != 1):
             raise InputError(
                 f"{label} must be a pair (inputs, labels), but got {len(given)} values: put the"
-                " inputs in a tuple or a dict of their own."
+                " inputs in a tuple or a dict."
             )
         yield collated(given, label=label, has_labels=has_labels, groups=groups)
         return

@@ -259,7 +259,7 @@ class ModuleNetwork(ABC):
         """
         if heads is not None and not heads.all_linear:
             raise InputError(
-                "model must be the built-in network for losses with a last layer of their own, "
+                "model must be the built-in network for losses with their own last layer, "
                 f"but got {self.model.name}."
             )
         n_candidates = len(next(iter(weights.values())))
