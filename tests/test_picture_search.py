@@ -165,7 +165,7 @@ def test_code_is_refused_in_a_line(result: SearchResult, folder: Path) -> None:
     study, file = folder / "reports" / "bars", folder / "model.py"
     refused = run("export", study, "--to", "code", "-o", file)
     assert refused.exit_code == 2
-    assert "pictures" in refused.stderr
+    assert "images" in refused.stderr
     assert not file.exists()
 
 

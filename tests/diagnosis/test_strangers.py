@@ -113,7 +113,7 @@ def test_the_command_reads_strangers_beside_saved_logits(tmp_path: Path) -> None
         app, [*words, "--ood", str(tmp_path / "strange.npz")], env={"COLUMNS": "160"}
     )
     assert done.exit_code == 0, done.output
-    assert "Strangers" in done.output
+    assert "OOD rows" in done.output
     assert "Distance to the class means" in done.output
     assert 'id="strangers"' in page.read_text(encoding="utf-8")
 
@@ -121,7 +121,7 @@ def test_the_command_reads_strangers_beside_saved_logits(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("logits", "labels", "ood", "message"),
     [
-        (KNOWN, LABELS, STRANGE[:5], "at least 20 rows"),
+        (KNOWN, LABELS, STRANGE[:5], "at least 20, but are 5"),
         (KNOWN, LABELS, STRANGE[:, :3], "scores of 4 classes, but have 3"),
         (KNOWN, LABELS, np.full((30, 4), np.nan), "ood: logits must be finite"),
         (KNOWN, (KNOWN > 2).astype(int), STRANGE, "several labels or are sequences"),
