@@ -143,7 +143,11 @@ def test_the_report_shows_strangers_and_keeps_them_in_json(found) -> None:
     page, text = render_html(again), render_markdown(again)
     assert 'id="strangers"' in page
     assert "AUROC of the energy over the temperature" in page
-    for words in ("## Out-of-distribution rows", "Distance to the class means", "Tuned cross-entropy: "):
+    for words in (
+        "## Out-of-distribution rows",
+        "Distance to the class means",
+        "Tuned cross-entropy: ",
+    ):
         assert words in text
     assert "The shipped model has the" in text
     promoted = PersonalChoice(1, again.recommended, "smaller", "Ada", "2026-01-01T00:00:00")
