@@ -349,7 +349,7 @@ class RayCrew(Crew):
         elif self._alone > NOBODY_SECONDS:
             raise TrainingError(
                 "A worker of the Ray cluster must answer, but for ten minutes none has (see 'ray "
-                "status' and the logs of Ray): go on later with autoloss resume."
+                "status' and the logs of Ray): continue later with autoloss resume."
             )
 
     def _lose(self, key: int, why: str) -> None:
