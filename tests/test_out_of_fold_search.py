@@ -177,7 +177,7 @@ def test_the_report_and_the_note_name_the_rows_and_the_correction(
     assert brief["Rows"] == (
         "5-fold cross-validation, 10 training runs per finalist, 150 held-out rows"
     )
-    assert "less by 0.0123 nats" in brief["Correction"]
+    assert "reduced by 0.0123 nats" in brief["Correction"]
 
 
 def test_a_plan_says_which_rows_decide_and_a_part_can_be_locked(
