@@ -17,6 +17,7 @@ from autoloss.cli.tables import show_pairs, show_places, show_table
 from autoloss.cli.terminal import messages
 from autoloss.cli.verbosity import is_quiet, note
 from autoloss.core.errors import InputError
+from autoloss.core.files import write_whole
 from autoloss.records import REFINED_LOG_LOSS, Summary, TrialRecord
 from autoloss.report.document import SCHEMA_VERSION, json_text
 from autoloss.report.recipe import loss_toml
@@ -114,13 +115,17 @@ def settings_toml(trial: TrialRecord) -> str:
 
 
 def write_source(code: str, file: Path) -> None:
-    """Write the code of a loss.
+    """Write the code of a loss, whole or not at all.
 
     Raises:
         InputError: If the file cannot be written.
     """
     try:
-        file.write_text(code, encoding="utf-8", newline="\n")
+        if file.exists() and not file.is_file():
+            # Such as /dev/stdout, which nothing can replace.
+            file.write_text(code, encoding="utf-8", newline="\n")
+        else:
+            write_whole(file, code)
     except OSError as error:
         raise InputError(
             f"FILE must be writable, but got FILE={str(file)!r}: {error.strerror or error}."

@@ -15,6 +15,8 @@ from autoloss.core.errors import InputError, UnwritableError
 
 YOUNG_SECONDS = 60.0
 """The age below which a temporary file may belong to a program that lives."""
+STAGED = ".staged"
+"""The folder of files that are to replace those of the folder around it, all of them."""
 
 
 @contextlib.contextmanager
@@ -34,24 +36,62 @@ def replacing(file: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `folder`, whose files stand in `folder` at the end.
+    """Yield a temporary folder whose files stand in `folder` at the end, all of them or none.
 
-    A new folder appears whole or not at all. In an existing one each file is replaced, whole; an
-    error before the end changes nothing.
+    In an existing folder they replace their namesakes, and an empty file removes its own; other
+    files stay. If the program is killed meanwhile, `settle` of the next reader does the rest.
     """
+    is_new = not folder.exists()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
+    place = folder.parent if is_new else folder
+    part = Path(tempfile.mkdtemp(dir=place, prefix=f".{folder.name}.", suffix=".part"))
     try:
         yield part
         # mkdtemp lets only the owner open the folder.
         part.chmod(0o755)
-        if folder.exists():
-            for file in sorted(part.iterdir()):
-                file.replace(folder / file.name)
-        else:
-            part.rename(folder)
+        # What another program may have left at this moment.
+        _settle(folder)
+        part.rename(folder if is_new else folder / STAGED)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+    _settle(folder)
+
+
+def settle(folder: Path) -> None:
+    """Finish what a killed `replacing_folder` has begun; on a read-only disk, nothing."""
+    with contextlib.suppress(OSError):
+        _settle(folder)
+
+
+def _settle(folder: Path) -> None:
+    """Move the staged files of a folder to their places; several programs may do so at a time."""
+    staged = folder / STAGED
+    if staged.is_symlink() or not staged.is_dir():
+        return
+    root = folder.resolve()
+    files = [path for path in staged.rglob("*") if stat.S_ISREG(path.lstat().st_mode)]
+    # In the order in which they were written.
+    for file in sorted(files, key=lambda path: path.stat().st_mtime_ns):
+        place = root / file.relative_to(staged)
+        if not place.parent.is_dir():
+            place.parent.mkdir(parents=True, exist_ok=True)
+        # The folder of a stranger may have a link in the place of a folder.
+        if place.parent.resolve() == place.parent:
+            _move(file, place)
+    # Only empty folders: another program may have staged its files by now.
+    for inner in sorted(staged.rglob("*"), reverse=True):
+        inner.rmdir()
+    staged.rmdir()
+
+
+def _move(file: Path, place: Path) -> None:
+    """Move a file, or remove its namesake if it is empty; another program may do so first."""
+    with contextlib.suppress(FileNotFoundError):
+        if file.stat().st_size:
+            file.replace(place)
+        else:
+            place.unlink(missing_ok=True)
+            file.unlink()
 
 
 def remove_parts(folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from autoloss.core.errors import InputError
-from autoloss.core.files import writable, write_whole
+from autoloss.core.files import replacing_folder, writable, write_whole
 from autoloss.core.interrupts import finishing
 from autoloss.core.task import TaskKind
 from autoloss.experiment.ahead import Ahead
@@ -29,7 +29,7 @@ from autoloss.experiment.session import SearchSession
 from autoloss.experiment.strangers import judge_strangers, with_locked
 from autoloss.experiment.teaching import spare_teacher
 from autoloss.records import Coverage, Disagreements, Summary
-from autoloss.report import write_report
+from autoloss.report.write import report_texts
 from autoloss.search import SearchResult, summarise
 from autoloss.tracking import SavedModels, Tracking
 from autoloss.verdict.coverage import coverage_of, shortfall
@@ -221,12 +221,13 @@ def _write(result: SearchResult, session: SearchSession) -> str:
 
 
 def write_result(result: SearchResult, folder: Path) -> None:
-    """Write report, loss and model into a study's folder."""
-    with finishing(), writable(folder):
+    """Write report, loss and model into a study's folder, all of them or none."""
+    with finishing(), writable(folder), replacing_folder(folder) as part:
         if result.model is not None:
-            result.model.save(folder / MODEL)
-        _write_loss(result, folder / LOSS)
-        write_report(result.summary, folder)
+            result.model.save(part / MODEL)
+        _write_loss(result, part / LOSS)
+        for name, text in report_texts(result.summary).items():
+            write_whole(part / name, text)
 
 
 def show_result(
@@ -284,7 +285,8 @@ def _write_loss(result: SearchResult, path: Path) -> None:
     try:
         code = result.recommended.source(task=kind)
     except InputError:
-        # The user's own loss may need more than torch; its code is in the user's file.
-        path.unlink(missing_ok=True)
+        # The user's own loss may need more than torch; its code is in the user's file. An empty
+        # file removes the code of the loss that shipped before.
+        path.touch()
     else:
         write_whole(path, code)

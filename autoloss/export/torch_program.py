@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 from dataclasses import dataclass
@@ -132,8 +133,10 @@ def write_program(classifier: Classifier, file: Path) -> tuple[Path, ...]:
     text = json.dumps(traceable.words, indent=1, ensure_ascii=False)
     tables = file.with_suffix(".json")
     with replacing(file) as part, replacing(tables) as description:
-        with part.open("wb") as opened:
-            torch.export.save(program, opened, extra_files={DESCRIPTION: text})
+        # In memory first: on a full disk torch would end the process.
+        content = io.BytesIO()
+        torch.export.save(program, content, extra_files={DESCRIPTION: text})
+        part.write_bytes(content.getbuffer())
         description.write_text(text, encoding="utf-8")
     return file, tables
 

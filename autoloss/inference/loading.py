@@ -12,7 +12,7 @@ from torch import Tensor
 
 from autoloss.core.documents import parsed_json
 from autoloss.core.errors import InputError
-from autoloss.core.files import check_inside
+from autoloss.core.files import check_inside, settle
 from autoloss.core.settings import NetworkConfig
 from autoloss.core.task import Task
 from autoloss.data.frozen.extractor import take_in_features
@@ -158,6 +158,9 @@ def _model_folder(folder: Path) -> Path:
     Raises:
         InputError: Neither holds a model.
     """
+    # The model may be a study's.
+    for place in (folder.parent, folder, folder / "model"):
+        settle(place)
     for place in (folder, folder / "model"):
         if (place / CONFIG).is_file():
             return place

@@ -12,6 +12,17 @@ from autoloss.report.markdown import render_markdown
 from autoloss.report.trials_csv import trials_csv
 
 
+def report_texts(summary: Summary) -> dict[str, str]:
+    """Return the text of each file of a report, in the order in which they are written."""
+    return {
+        "report.html": render_html(summary),
+        "report.md": render_markdown(summary),
+        "trials.csv": trials_csv(summary),
+        # Last, because a study with this file is finished: the others are not written again.
+        "summary.json": summary_json(summary),
+    }
+
+
 def write_report(summary: Summary, folder: Path | str) -> tuple[Path, ...]:
     r"""Write ``report.html``, ``report.md``, ``summary.json`` and ``trials.csv``.
 
@@ -29,13 +40,7 @@ def write_report(summary: Summary, folder: Path | str) -> tuple[Path, ...]:
         UnwritableError: If the folder cannot be written.
     """
     # Rendered before the first file is touched, so that a failure keeps the old report.
-    texts = {
-        "report.html": render_html(summary),
-        "report.md": render_markdown(summary),
-        "trials.csv": trials_csv(summary),
-        # Last, because a study with this file is finished: the others are not written again.
-        "summary.json": summary_json(summary),
-    }
+    texts = report_texts(summary)
     folder = Path(folder)
     with writable(folder, "The report's folder"):
         folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 from autoloss.core.admitted import is_named
 from autoloss.core.documents import parsed_json
 from autoloss.core.errors import InputError, StudyNotFoundError
-from autoloss.core.files import check_inside
+from autoloss.core.files import check_inside, settle
 from autoloss.records import StudyListing, Summary, loss_label
 from autoloss.search.naming import CONFIG, JOURNAL, SUMMARY, nearest_study
 
@@ -56,6 +56,7 @@ def read_finished(name_or_folder: str | Path, *, out: Path) -> tuple[Path, Summa
             f"STUDY must be a study's name or its folder, but got STUDY={str(name_or_folder)!r}"
             f"{nearest_study(name_or_folder, out)}"
         )
+    settle(folder)
     if not _holds(folder, SUMMARY):
         raise InputError(
             f"STUDY must be finished, but got STUDY={str(name_or_folder)!r} without its summary; "
@@ -119,6 +120,7 @@ def _listing(folder: Path) -> StudyListing:
     Raises:
         InputError: Its files are not those of a study.
     """
+    settle(folder)
     check_inside(folder)
     try:
         return _listed(folder)

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from autoloss.core.admitted import is_named, note_named
 from autoloss.core.errors import InputError, StudyNotFoundError
-from autoloss.core.files import check_inside, remove_parts, writable
+from autoloss.core.files import check_inside, remove_parts, settle, writable
 from autoloss.core.own_code import Origin
 from autoloss.core.secrets import redacted
 from autoloss.core.task import Task
@@ -193,6 +193,7 @@ def find(
 ) -> Opened:
     """Open an existing study; see `Study.open`."""
     folder = folder_of(name_or_folder, out)
+    settle(folder)
     if url is not None:
         note_named("storage", redacted(url))
     if url is not None and not (folder / CONFIG).is_file():

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +88,20 @@ def test_source_is_the_loss_as_code_with_its_settings(there, run) -> None:
     assert "import autoloss" not in code
     assert f"{chosen.nuisance['lr']:.3g}"[:4] in code
     compile(code, "mine.py", "exec")
+
+
+def test_a_full_disk_keeps_the_code_that_is_there(there, run, monkeypatch) -> None:
+    def refuse(self: Path, *rest: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (there / "mine.py").write_text("old")
+    for name in ("write_bytes", "write_text"):
+        monkeypatch.setattr(Path, name, refuse)
+    result = run("select", "churn", "--by", "error", "--dry-run", "--source", "mine.py")
+    assert result.exit_code == 2
+    assert result.stderr.endswith("'mine.py': No space left on device.\n")
+    assert (there / "mine.py").read_text() == "old"
+    assert [path.name for path in there.iterdir() if path.suffix == ".part"] == []
 
 
 def test_source_of_what_ships_has_the_read_out_of_the_model(there, run, monkeypatch) -> None:

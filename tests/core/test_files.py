@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from autoloss.core.errors import UnwritableError
-from autoloss.core.files import remove_parts, replacing_folder, writable, write_whole
+from autoloss.core.files import (
+    STAGED,
+    remove_parts,
+    replacing_folder,
+    settle,
+    writable,
+    write_whole,
+)
 
 
 def write(folder: Path, texts: dict[str, str], *, error: Exception | None = None) -> None:
@@ -41,6 +48,51 @@ def test_an_existing_folder_keeps_its_files_until_the_end(tmp_path):
     write(folder, {"a": "2", "b": "2"})
     assert texts(folder) == {"a": "2", "b": "2", "own": "mine"}
     assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("moved", [0, 1, 2])
+def test_a_program_that_ends_between_two_files_leaves_the_rest_to_the_next(
+    tmp_path, monkeypatch, moved
+):
+    folder = tmp_path / "study"
+    (folder / "model").mkdir(parents=True)
+    for name in ("model/weights", "loss.py", "summary", "own"):
+        (folder / name).write_text("old")
+    plain, moves = Path.replace, []
+
+    def replace(self, target):
+        if len(moves) == moved:
+            raise KeyboardInterrupt
+        moves.append(target)
+        return plain(self, target)
+
+    def write_all() -> None:
+        with replacing_folder(folder) as part:
+            write(part / "model", {"weights": "new", "config": "new"})
+            (part / "loss.py").touch()
+            (part / "summary").write_text("new")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        with pytest.raises(KeyboardInterrupt):
+            write_all()
+    settle(folder)
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert found == {"model/weights", "model/config", "summary", "own"}
+    assert {name for name in found if (folder / name).read_text() == "old"} == {"own"}
+    assert not list(folder.rglob(".*"))
+
+
+def test_the_staged_files_of_a_stranger_stay_in_their_folder(tmp_path):
+    outside, folder = tmp_path / "outside", tmp_path / "study"
+    for place in (outside, folder / STAGED / "model"):
+        place.mkdir(parents=True)
+        (place / "weights").write_text(place.name)
+    (folder / "model").symlink_to(outside)
+    (folder / STAGED / "link").symlink_to(outside / "weights")
+    settle(folder)
+    assert texts(outside) == {"weights": "outside"}
+    assert not (folder / "link").exists()
 
 
 @pytest.mark.parametrize("seconds", [3600, -3600], ids=["old", "of the future"])

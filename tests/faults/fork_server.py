@@ -1,7 +1,7 @@
 """Runs the program in forks of a process that has imported it, and harms them as a request says.
 
 A request is a JSON line with a list of programs, which run at the same time; the answer is a JSON
-line with the end of each. See `tests.faults.programs`.
+line with the end of each, and with the processes that outlive them. See `tests.faults.programs`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from typing import Any
 PHASES = ("starting", "training", "telling", "final trainings", "report", "exporting")
 READY = "ready"
 _POLL_SECONDS = 0.0005
+# A worker looks for its program when it has imported torch.
+_LEAVING_SECONDS = 60.0
 _WIDTH = 4
 _MODULES = (
     "autoloss.cli",
@@ -69,6 +71,10 @@ class Board:
 
     def entries(self, phase: str) -> int:
         return self.get(PHASES.index(phase))
+
+    def passes(self, phase: str) -> int:
+        """Return how often a program went through a phase; each begins in the first phase."""
+        return max(self.entries(phase), 1)
 
 
 def watch(board: Board, folder: Path) -> list[Callable[[str, str], None]]:
@@ -143,6 +149,7 @@ def become(program: dict[str, Any], board: Board) -> None:
     sys.argv = ["autoloss", *program["arguments"]]
     from autoloss.cli import main
 
+    board.phase = PHASES[0]
     main()
 
 
@@ -157,7 +164,8 @@ class Run:
         ]
         self._due: float | None = None
         self._ends = time.monotonic() + program["timeout"]
-        self.began = time.monotonic()
+        self.began = self._seen = time.monotonic()
+        self._spent = dict.fromkeys(PHASES, 0.0)
         self.answer: dict[str, Any] | None = None
         self.sent = 0
         self.pid = os.fork()
@@ -166,8 +174,11 @@ class Run:
         """Send what is due; return whether the program goes on."""
         ended, status = os.waitpid(self.pid, os.WNOHANG)
         now = time.monotonic()
+        self._spent[self.board.phase] += now - self._seen
+        self._seen = now
         if ended:
             self.answer = {
+                "lengths": {k: v / self.board.passes(k) for k, v in self._spent.items()},
                 "code": os.waitstatus_to_exitcode(status),
                 "phase": self.board.phase,
                 "writes": self.board.writes,
@@ -204,6 +215,28 @@ def run(programs: Sequence[dict[str, Any]]) -> list[Run] | dict[str, Any]:
     return runs
 
 
+def left_of(runs: Sequence[Run]) -> list[str]:
+    """Return the command lines of processes that outlive the programs that began them."""
+    ends = time.monotonic() + _LEAVING_SECONDS
+    while (found := _members({one.pid for one in runs})) and time.monotonic() < ends:
+        time.sleep(0.1)
+    return found
+
+
+def _members(sessions: set[int]) -> list[str]:
+    """Return the command lines of living processes in sessions; only Linux knows them."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, session, *_ = (place / "stat").read_text().rpartition(") ")[2].split()
+            if int(session) in sessions and state != "Z":
+                found.append((place / "cmdline").read_text().replace("\0", " "))
+        # It has ended meanwhile.
+        except OSError:
+            continue
+    return found
+
+
 def main() -> None:
     """Answer requests until the input ends."""
     for name in _MODULES:
@@ -214,7 +247,8 @@ def main() -> None:
         if isinstance(found, dict):
             become(found["program"], found["board"])
             return
-        print(json.dumps([one.answer for one in found]), flush=True)
+        answer = {"ends": [one.answer for one in found], "left": left_of(found)}
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

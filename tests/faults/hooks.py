@@ -13,14 +13,59 @@ from tests.faults.fork_server import Board
 Listeners = list[Callable[[str, str], None]]
 
 
-def die_at_write(board: Board, listeners: Listeners, *, number: int) -> None:
-    """Kill the program before its write of that number."""
+def die_at_write(
+    board: Board, listeners: Listeners, *, number: int, phase: str | None = None
+) -> None:
+    """Kill the program before its write of that number.
+
+    Args:
+        board: The board of the program.
+        listeners: Hear of its writes.
+        number: Counts from 1, and from the first entry into the phase.
+        phase: A phase of the fork server; None for the start of the program.
+    """
+    heard = 0
 
     def listen(event: str, name: str) -> None:
-        if board.writes >= number:
+        nonlocal heard
+        heard += phase is None or board.entries(phase) > 0
+        if heard >= number:
             os.kill(os.getpid(), signal.SIGKILL)
 
     listeners.append(listen)
+
+
+def die_at_run_write(board: Board, listeners: Listeners, *, number: int, before: bool) -> None:
+    """Kill the program at its write of that number to the database of runs.
+
+    Args:
+        board: The board of the program.
+        listeners: Hear of its writes.
+        number: Counts from 1.
+        before: Whether it dies before the write, or after it.
+    """
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    seen = 0
+
+    def watch(name: str) -> None:
+        plain = getattr(SqlAlchemyStore, name)
+
+        def write(*arguments: Any, **options: Any) -> Any:
+            nonlocal seen
+            seen += 1
+            is_due = seen == number
+            if is_due and before:
+                os.kill(os.getpid(), signal.SIGKILL)
+            found = plain(*arguments, **options)
+            if is_due:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return found
+
+        setattr(SqlAlchemyStore, name, write)
+
+    for name in ("create_run", "log_batch", "update_run_info", "set_tag"):
+        watch(name)
 
 
 def fail_at_write(

@@ -85,6 +85,7 @@ class End:
         writes: How often it wrote.
         seconds: How long it ran.
         sent: How many of the signals it got.
+        lengths: The seconds of each phase, in the mean over its entries.
         text: What it printed.
     """
 
@@ -93,6 +94,7 @@ class End:
     writes: int
     seconds: float
     sent: int
+    lengths: Mapping[str, float]
     text: str
 
     @property
@@ -145,9 +147,10 @@ class Programs:
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
         answers = json.loads(self._server.stdout.readline())
+        assert not answers["left"]
         return [
             End(**answer, text=output.read_text(encoding="utf-8", errors="replace"))
-            for answer, output in zip(answers, outputs, strict=True)
+            for answer, output in zip(answers["ends"], outputs, strict=True)
         ]
 
     def close(self) -> None:

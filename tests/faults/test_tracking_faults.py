@@ -126,3 +126,20 @@ def test_a_server_that_comes_back_gets_all_runs(programs, unharmed, place, mlflo
     check_same(found_in(place / "reports" / "s"), unharmed.found)
     when = f"from second {first:g} to {last:g}"
     count(f"a tracking server away {when}", tried=1, remark="all runs are there in the end")
+
+
+@pytest.mark.slow
+def test_a_server_that_works_slowly_holds_no_search_up(programs, unharmed, place, mlflow_port):
+    with serving("pass", delay=10.0, behind=mlflow_port) as server:
+        end = search(programs, place, server.uri)
+        assert end.code == 0, end.text
+        assert "not in MLflow yet" in end.text
+        longer = end.seconds - unharmed.end.seconds
+        assert longer < LONGER
+        server.delay = 0.0
+        again = programs.run("resume", "s", folder=place)
+    assert again.code == 0, again.text
+    assert "has all runs of the study" in again.text
+    check_same(found_in(place / "reports" / "s"), unharmed.found)
+    remark = f"{longer:.0f} s longer, one line; all runs are there in the end"
+    count("a tracking server that takes 10 s an answer", tried=1, remark=remark)

@@ -1,0 +1,157 @@
+"""Commands that are killed leave what was there, or all of what they write."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sklearn.datasets import load_iris
+
+from autoloss.search.folders import read_finished
+from tests.faults.counts import count, times
+from tests.faults.programs import Signal
+
+pytestmark = pytest.mark.faults
+WRITERS = {
+    "export to code": ("export", "s", "--to", "code", "-o", "made.py"),
+    "export to onnx": ("export", "s", "--to", "onnx", "-o", "made.onnx"),
+    "predict to csv": ("predict", "s", "iris.csv", "-o", "made.csv"),
+    "predict to parquet": ("predict", "s", "iris.csv", "-o", "made.parquet"),
+    "diagnose": ("diagnose", "s", "iris.csv", "-o", "made.html"),
+}
+USUAL = ("export to code",)
+
+
+@pytest.fixture
+def study(unharmed, place) -> Path:
+    """Return a copy of the study that ran through, beside the rows of iris."""
+    folder = place / "reports" / "s"
+    shutil.copytree(unharmed.folder, folder)
+    iris = load_iris(as_frame=True)
+    names = iris.target_names[iris.target]
+    iris.data.assign(target=names).to_csv(place / "iris.csv", index=False)
+    return folder
+
+
+def made_in(place: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in place.glob("made.*")}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in USUAL else pytest.param(name, marks=pytest.mark.slow) for name in WRITERS],
+)
+def test_a_killed_command_leaves_a_whole_file_or_none(programs, study, place, name):
+    words, draw = WRITERS[name], random.Random(0)
+    end = programs.run(*words, folder=place)
+    assert end.code == 0, end.text
+    whole, killed = made_in(place), 0
+    assert whole
+    for tried in range(times(20, few=1)):
+        for path in place.glob("*made.*"):
+            path.unlink()
+        harm: dict[str, Any] = {"hooks": [("die_at_write", {"number": 1 + tried % end.writes})]}
+        if tried % 2:
+            harm = {"signals": [Signal("SIGKILL", draw.uniform(0, end.seconds))]}
+        killed += programs.run(*words, folder=place, **harm).was_killed
+        assert made_in(place).items() <= whole.items()
+        assert programs.run(*words, folder=place).code == 0
+        assert made_in(place) == whole
+    assert killed
+    count(f"SIGKILL, {name}", tried=killed, remark="a whole file or none")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*WRITERS, "export to torch"])
+def test_a_command_on_a_full_disk_is_one_line_and_leaves_no_file(programs, study, place, name):
+    torch = ("export", "s", "--to", "torch", "-o", "made.pt2")
+    words = {**WRITERS, "export to torch": torch}[name]
+    # What it prints fits.
+    end = programs.run(*words, folder=place, hooks=[("limit_files", {"size": 1_500})])
+    assert end.code == 2, end.text
+    (line,) = end.lines
+    assert "must be writable" in line
+    assert end.text.count("\n") == 1
+    assert made_in(place) == {}
+    assert not list(place.glob(".*.part"))
+    count("a full disk, commands that write a file", tried=len(WRITERS) + 1, remark="one line")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*WRITERS, "select", "report", "losses", "resume"])
+@pytest.mark.parametrize(("signal", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_ends_any_command_in_one_line(programs, study, place, name, signal, code):
+    finalist = min(int(path.name) for path in (study / "finalists").iterdir())
+    others = {
+        "select": ("select", "s", "--trial", str(finalist)),
+        "report": ("report", "s"),
+        "losses": ("losses",),
+        "resume": ("resume", "s"),
+    }
+    words, draw = {**WRITERS, **others}[name], random.Random(0)
+    end = programs.run(*words, folder=place)
+    assert end.code == 0, end.text
+    whole, ended = made_in(place), 0
+    for _ in range(times(10, few=1)):
+        for path in place.glob("made.*"):
+            path.unlink()
+        # Its handlers stand a moment after its start.
+        sent = [Signal(signal, draw.uniform(0.02, 0.9 * end.seconds), "starting")]
+        found = programs.run(*words, folder=place, signals=sent)
+        assert found.code in (code, 0), found.text
+        assert "Traceback" not in found.text
+        assert made_in(place).items() <= whole.items()
+        assert not list(place.glob(".*.part"))
+        if found.code:
+            (line,) = found.lines
+            assert line == "autoloss: interrupted."
+            ended += 1
+    count(f"{signal}, {name}", tried=ended, remark=f"one line, exit code {code}")
+
+
+def state_of(folder: Path) -> dict[str, Any]:
+    """Return what ships, as a command reads it: the trial, its model and its loss."""
+    _, summary = read_finished(folder, out=folder.parent)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    return {
+        "recommended": summary.recommended,
+        "shipping": summary.shipping,
+        "choices": [one.number for one in summary.choices],
+        "is on the page": [one.reason in page for one in summary.choices],
+        "loss": (folder / "loss.py").read_text(encoding="utf-8"),
+        "model": [
+            hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted((folder / "model").iterdir())
+        ],
+    }
+
+
+def test_a_killed_select_ships_the_old_trial_or_the_new_one(programs, study, unharmed, place):
+    before = state_of(study)
+    finalists = [int(path.name) for path in (study / "finalists").iterdir()]
+    other = next(number for number in finalists if number != before["recommended"])
+    words = ("select", "s", "--trial", str(other), "--because", "a person's reason")
+    end = programs.run(*words, folder=place)
+    assert end.code == 0, end.text
+    after = state_of(study)
+    assert after["recommended"] == other
+    assert before["model"] != after["model"]
+    draw, found = random.Random(0), {"old": 0, "new": 0}
+    for tried in range(times(60, few=2)):
+        shutil.rmtree(study)
+        shutil.copytree(unharmed.folder, study)
+        # The last writes are those that make the new trial the winner.
+        number = draw.randint(1, end.writes) if tried % 2 else end.writes - draw.randrange(12)
+        harm = {"hooks": [("die_at_write", {"number": number})]}
+        assert programs.run(*words, folder=place, **harm).was_killed
+        state = state_of(study)
+        assert state in (before, after), number
+        found["new" if state == after else "old"] += 1
+        assert programs.run(*words, folder=place).code == 0
+        assert state_of(study) == after
+    kills, remark = sum(found.values()), f"the old trial {found['old']} times, else the new one"
+    count("SIGKILL, select", tried=kills, remark=remark)
