@@ -72,7 +72,7 @@ def test_wheel_has_program_and_licence(wheel) -> None:
         for name in wheel.namelist()
         if ".dist-info/" in name
     }
-    assert "autoloss = autoloss.cli:main" in texts["entry_points.txt"]
+    assert "autoloss = autoloss.__main__:main" in texts["entry_points.txt"]
     assert "Apache License" in texts["LICENSE"]
     assert "License-Expression: Apache-2.0" in texts["METADATA"]
 

@@ -30,10 +30,12 @@ from autoloss.cli.commands import (
     ui,
 )
 from autoloss.cli.failures import code_of, guarded
+from autoloss.cli.streams import open_streams
 from autoloss.cli.terminal import is_plain, make_showable
 from autoloss.cli.verbosity import Verbosity, say, set_verbosity
 from autoloss.core.clock import counting_from
 from autoloss.core.errors import Terminated
+from autoloss.core.interrupts import OF_SYSTEM
 
 
 class Program(TyperGroup):
@@ -75,7 +77,7 @@ app = typer.Typer(
     no_args_is_help=True,
     epilog="Exit codes: 0 done, whatever the verdict; 1 a failure of autoloss, with the path "
     "of a log; 2 a mistake in the data or the options; 3 a verdict other than --fail-unless "
-    "requires; 130 interrupted; 143 ended by the system.",
+    "requires; 130 interrupted; 143 ended by the system; 129 ended with its terminal.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -135,13 +137,17 @@ def program(
 
 
 def _terminate(number: int, frame: object) -> None:
-    raise Terminated
+    raise Terminated(number)
 
 
 def main() -> None:
     """Run the program on the arguments of this process."""
     # As with Ctrl-C, the study is closed, and no server, worker or temporary folder stays.
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in OF_SYSTEM:
+        # ``nohup`` ignores the end of the terminal.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminate)
+    open_streams()
     make_showable()
     if is_plain():
         # Typer draws the help, which must be plain too.

@@ -16,7 +16,8 @@ from autoloss.cli.verbosity import say
 from autoloss.core.errors import AutolossError, InputError, SpaceError, Terminated
 from autoloss.core.secrets import without_secrets
 
-DONE, FAILED, MISUSED, NOT_BETTER, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
+DONE, FAILED, MISUSED, NOT_BETTER, INTERRUPTED = 0, 1, 2, 3, 130
+_OF_SIGNALS = 128
 
 # The base class of all mistakes in options; typer exports only its subclasses.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -30,6 +31,8 @@ def guarded(run: Callable[[], object]) -> int:
     """
     try:
         code = run()
+        # What is still in the buffer may not fit on a full disk.
+        sys.stdout.flush()
     except InputError as error:
         _tell_input(error)
         return error.exit_code
@@ -45,8 +48,10 @@ def guarded(run: Callable[[], object]) -> int:
 
 def code_of(stop: BaseException) -> int:
     """Return the exit code of an interrupt: of Ctrl-C, or of a signal of the system."""
-    is_of_system = isinstance(stop, Terminated) or isinstance(stop.__cause__, Terminated)
-    return TERMINATED if is_of_system else INTERRUPTED
+    for one in (stop, stop.__cause__):
+        if isinstance(one, Terminated):
+            return _OF_SIGNALS + one.number
+    return INTERRUPTED
 
 
 def _tell_input(error: InputError) -> None:

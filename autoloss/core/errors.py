@@ -31,7 +31,15 @@ class TrainingError(AutolossError):
 
 
 class Terminated(KeyboardInterrupt):
-    """The system, not the user, asked the program to end."""
+    """The system, not the user, asked the program to end.
+
+    Args:
+        number: The number of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
 
 
 class SearchInterrupted(KeyboardInterrupt):

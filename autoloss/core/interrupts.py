@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+OF_SYSTEM = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""The signals by which the system ends a program.
+
+A terminal that is closed sends the second, which Windows does not have.
+"""
 
 
 @contextmanager
 def finishing() -> Iterator[None]:
-    """Finish the short work of the context before Ctrl-C or SIGTERM take effect.
+    """Finish the short work of the context before Ctrl-C or a signal of the system take effect.
 
     A second signal takes effect at once. Signals reach the main thread alone; in other threads
     the context does nothing.
@@ -21,7 +25,7 @@ def finishing() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers = {int(number): signal.getsignal(number) for number in _SIGNALS}
+    handlers = {int(number): signal.getsignal(number) for number in (signal.SIGINT, *OF_SYSTEM)}
     waiting: list[int] = []
 
     def wait(number: int, frame: FrameType | None) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from autoloss.__main__ import main
 from autoloss.core.scratch import scratch_folder
+from autoloss.search import Study
 from tests.spaces import SMALL
 
 pty = pytest.importorskip("pty")
@@ -58,6 +60,10 @@ class Terminal:
     def type(self, text: bytes) -> None:
         """Type on the keyboard."""
         os.write(self._here, text)
+
+    def close(self) -> None:
+        """Close the terminal, as its window does."""
+        os.close(self._here)
 
     def end(self) -> int:
         """Read to the end and return the exit code."""
@@ -136,6 +142,20 @@ def test_a_program_that_the_system_ends_asks_nothing_and_leaves_nothing(
     assert list(place.iterdir()) == []
 
 
+@pytest.mark.faults
+@pytest.mark.slow
+def test_a_terminal_that_is_closed_ends_its_search_and_keeps_the_study(
+    searching: Terminal,
+) -> None:
+    place = _temporary(searching.folder)
+    searching.close()
+    assert searching.process.wait(60) == 129
+    assert list(place.iterdir()) == []
+    with Study.open("s", out=searching.folder / "reports") as study:
+        assert study.trials
+        assert all(one.state != "running" for one in study.trials)
+
+
 def test_what_a_killed_program_left_is_removed_by_the_next(
     searching: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,3 +170,22 @@ def test_what_a_killed_program_left_is_removed_by_the_next(
     assert left.exists()
     with scratch_folder() as mine:
         assert list(place.iterdir()) == [mine]
+
+
+def test_ctrl_c_while_the_program_loads_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Impatient:
+        """An import during which the user presses Ctrl-C."""
+
+        @staticmethod
+        def find_spec(name: str, *rest: object) -> None:
+            if name == "autoloss.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "autoloss.cli", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Impatient(), *sys.meta_path])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == "autoloss: interrupted.\n"

@@ -97,6 +97,7 @@ def test_help_names_every_command_and_exit_code(run) -> None:
         "3 a verdict other",
         "130 interrupted",
         "143 ended",
+        "129 ended",
     ):
         assert code in words
 

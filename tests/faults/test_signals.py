@@ -41,7 +41,14 @@ def test_ctrl_c_twice_ends_at_once(programs, unharmed, place):
     check_same(found_in(folder), unharmed.found)
 
 
-@pytest.mark.parametrize(("signal", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize(
+    ("signal", "code"),
+    [
+        ("SIGINT", 130),
+        ("SIGTERM", 143),
+        pytest.param("SIGHUP", 129, marks=pytest.mark.slow),
+    ],
+)
 def test_a_search_that_a_signal_ends_goes_on(programs, unharmed, place, signal, code):
     phases = ("training", "final trainings", "telling", "report")
     tried = times(40, few=1)
