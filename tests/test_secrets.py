@@ -22,15 +22,13 @@ DATABASE = "sqlite:///{}?password=planted-three"
 
 OWN = """
 import os
+from pathlib import Path
 from autoloss.losses import declare
-
-calls = [0]
 
 @declare(source="this test", local=True)
 def crashing(log_p):
     "A loss that fails in the middle of a search."
-    calls[0] += 1
-    if calls[0] > 200:
+    if list(Path("reports").glob("*/study.json")):
         token = os.environ["MLFLOW_TRACKING_TOKEN"]
         raise RuntimeError(f"{token} is refused by postgresql://me:planted-four@host/db")
     return -log_p
