@@ -177,8 +177,8 @@ def check_strangers(task: Task, *, subject: str) -> None:
     if has_strangers(task):
         return
     raise InputError(
-        f"{subject} must be left out for several labels per row and for sequences: the scores of "
-        "strangers are those of one class per row."
+        f"{subject} must be left out for several labels per row and for sequences: an OOD score "
+        "needs one class per row."
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from autoloss.records import PersonalChoice, ShippingPolicy, Summary
+from autoloss.records import PersonalChoice, Reference, ShippingPolicy, Summary
 from autoloss.report import render_html, render_markdown, verdict_lines
 from autoloss.report.brief import brief_pairs
 from autoloss.report.recipe import recipes
@@ -70,6 +70,14 @@ def test_no_sentence_calls_another_trial_shipped(place: str) -> None:
     assert re.findall(r"[Ss]hipped model(?!:)", text) == []
     if place == "page":
         assert f"trial {before.recommended} (" in text
+
+
+def test_a_stored_sentence_of_an_earlier_version_names_the_trial() -> None:
+    summary = chosen()
+    said = "It has 1.00 pp more error than what ships."
+    reference = Reference("boosting", 0.2, 0.4, 0.01, 0.0, 0.02, False, said)
+    text = render_markdown(replace(summary, reference=reference))
+    assert f"more error than trial {judged(summary)} (" in text
 
 
 def test_a_trial_of_the_verdict_has_its_figures() -> None:
