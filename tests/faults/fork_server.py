@@ -134,6 +134,8 @@ def become(program: dict[str, Any], board: Board) -> None:
     """Run a program in this process, which a fork made for it."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Whoever runs the tests may ignore it, as `nohup` does.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     folder = Path(program["folder"])
     os.chdir(folder)
     for key, value in program["environment"].items():
@@ -149,7 +151,6 @@ def become(program: dict[str, Any], board: Board) -> None:
     sys.argv = ["autoloss", *program["arguments"]]
     from autoloss.cli import main
 
-    board.phase = PHASES[0]
     main()
 
 

@@ -81,38 +81,6 @@ def test_a_command_on_a_full_disk_is_one_line_and_leaves_no_file(programs, study
     count("a full disk, commands that write a file", tried=len(WRITERS) + 1, remark="one line")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [*WRITERS, "select", "report", "losses", "resume"])
-@pytest.mark.parametrize(("signal", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_a_signal_ends_any_command_in_one_line(programs, study, place, name, signal, code):
-    finalist = min(int(path.name) for path in (study / "finalists").iterdir())
-    others = {
-        "select": ("select", "s", "--trial", str(finalist)),
-        "report": ("report", "s"),
-        "losses": ("losses",),
-        "resume": ("resume", "s"),
-    }
-    words, draw = {**WRITERS, **others}[name], random.Random(0)
-    end = programs.run(*words, folder=place)
-    assert end.code == 0, end.text
-    whole, ended = made_in(place), 0
-    for _ in range(times(10, few=1)):
-        for path in place.glob("made.*"):
-            path.unlink()
-        # Its handlers stand a moment after its start.
-        sent = [Signal(signal, draw.uniform(0.02, 0.9 * end.seconds), "starting")]
-        found = programs.run(*words, folder=place, signals=sent)
-        assert found.code in (code, 0), found.text
-        assert "Traceback" not in found.text
-        assert made_in(place).items() <= whole.items()
-        assert not list(place.glob(".*.part"))
-        if found.code:
-            (line,) = found.lines
-            assert line == "autoloss: interrupted."
-            ended += 1
-    count(f"{signal}, {name}", tried=ended, remark=f"one line, exit code {code}")
-
-
 def state_of(folder: Path) -> dict[str, Any]:
     """Return what ships, as a command reads it: the trial, its model and its loss."""
     _, summary = read_finished(folder, out=folder.parent)
