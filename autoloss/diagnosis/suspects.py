@@ -13,6 +13,8 @@ from autoloss.records.diagnosis import Suspect, Suspects
 _MOST_LISTED = 20
 _BLOCK = 1 << 20
 _DRAWS = 20
+_TIE = 1e-5
+"""Difference of two log probabilities that says nothing."""
 
 
 def suspects_of(
@@ -73,7 +75,9 @@ def _confident(log_probs: Tensor, labels: Tensor) -> Tensor:
     threshold = torch.where(count > 0, (total / count).log(), torch.inf).to(log_probs.dtype)
     step = max(64, _BLOCK // n_classes)
     found = []
-    for part in torch.split(log_probs, step):
+    for part, given in zip(torch.split(log_probs, step), torch.split(labels, step), strict=True):
+        # A tie is the label's: where all classes are alike, rounding contradicts no label.
+        part = part.scatter_add(-1, given[:, None], part.new_full((len(part), 1), _TIE))
         confident = torch.where(part >= threshold, part, -torch.inf)
         value, place = confident.max(-1)
         found.append(torch.where(value > -torch.inf, place, -1))

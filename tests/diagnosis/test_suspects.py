@@ -49,3 +49,11 @@ def test_a_class_without_rows_is_never_confident():
     found, mask = suspects_of(torch.from_numpy(logits).log_softmax(-1), labels, NAMES)
     assert all(one.suggested != "d" for one in found.worst)
     assert bool(mask.any())
+
+
+def test_rounding_of_equal_probabilities_contradicts_no_label():
+    rounding = 1e-7 * np.random.default_rng(0).normal(size=(200, 4))
+    log_probs = torch.from_numpy(rounding - np.log(4.0))
+    labels = torch.from_numpy(np.random.default_rng(1).integers(0, 4, 200))
+    found, mask = suspects_of(log_probs, labels, NAMES)
+    assert (found.count, int(mask.sum()), found.worst) == (0, 0, ())
