@@ -122,8 +122,18 @@ def difference_text(name: str, value: float | None) -> str:
 
 
 def interval_text(name: str, low: float, high: float) -> str:
-    """Return a 95% interval of a difference: ``"−0.80 to +0.10 pp"``."""
-    unit = " pp" if metric_words(name).kind == "share" else ""
+    """Return a 95% interval of a difference: ``"−0.80 to +0.10 pp"``.
+
+    Two shares differ by 100 percentage points at most; the t distribution of two training runs
+    knows no bound.
+
+    Examples:
+        >>> interval_text("error", -1.9, 0.25), interval_text("log_loss", -1.9, 0.25)
+        ('−100.00 to +25.00 pp', '−1.9000 to +0.2500')
+    """
+    unit = ""
+    if metric_words(name).kind == "share":
+        unit, low, high = " pp", max(low, -1.0), min(high, 1.0)
     first = difference_text(name, low).removesuffix(unit)
     return f"{first} to {difference_text(name, high)}"
 
