@@ -39,6 +39,32 @@ def without_infinity(logits: Tensor, masked: Tensor) -> Tensor:
     return logits.masked_fill(masked, MASKED)
 
 
+def check_logits(logits: Tensor, targets: Tensor, task: TaskKind) -> None:
+    """Check that logits are floats with a column for each class.
+
+    Args:
+        logits: The logits of a batch.
+        targets: Its targets.
+        task: The kind of label.
+
+    Raises:
+        InputError: If they are not; the message has the rule and a remedy.
+    """
+    if not logits.is_floating_point():
+        raise InputError(f"logits must be floats, but got {logits.dtype}: use logits.float().")
+    if task == "multilabel":
+        return
+    is_flat = (
+        logits.ndim == 1 and targets.shape == logits.shape and not targets.is_floating_point()
+    )
+    if logits.ndim == 0 or logits.shape[-1] < 2 or is_flat:
+        raise InputError(
+            "logits must have a column for each class, two or more, but got shape "
+            f"{tuple(logits.shape)}: a single logit z for yes or no, of shape (B,), becomes "
+            "torch.stack([torch.zeros_like(z), z], -1)."
+        )
+
+
 def check_kind(targets: Tensor, logits: Tensor, task: TaskKind) -> None:
     """Check that targets are classes or probabilities, in the shape for that kind.
 

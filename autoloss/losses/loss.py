@@ -15,6 +15,7 @@ from autoloss.losses.context import LossContext
 from autoloss.losses.from_gradients import by_gradient, local_log_posterior, log_posterior
 from autoloss.losses.guards import (
     check_kind,
+    check_logits,
     given_to_masked,
     holds,
     is_masked,
@@ -129,6 +130,7 @@ class Loss:
         """
         context = self._complete(context)
         logits = widened(logits)
+        check_logits(logits, targets, "multiclass")
         ready = self._ready(logits, parameters)
         soft = targets.is_floating_point()
         shape = logits.shape if soft else logits.shape[:-1]

@@ -18,6 +18,7 @@ from autoloss.losses.context import LossContext
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.guards import (
     check_kind,
+    check_logits,
     given_to_masked,
     holds,
     is_masked,
@@ -111,6 +112,7 @@ class LossModule(nn.Module):
             InputError: If shapes do not fit, a label is not a class, or a logit is minus infinity
                 but not allowed to be. A graph of `torch.compile` returns NaN for the last two.
         """
+        check_logits(logits, targets, self.task)
         logits = widened(logits)
         check_kind(targets, logits, self.task)
         counted = None if context is None else context.mask

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from autoloss.core.errors import InputError, closest
-from autoloss.core.task import TaskKind
+from autoloss.core.task import ALL_TASKS, TaskKind
 from autoloss.losses import bases
 from autoloss.losses.loss import Loss
 
@@ -68,7 +68,13 @@ def names(task: TaskKind | None = None) -> tuple[str, ...]:
     Examples:
         >>> names(task="multilabel")[:3]
         ('cross_entropy', 'asymmetric', 'bi_tempered')
+
+    Raises:
+        InputError: If there is no such kind.
     """
+    if task is not None and task not in ALL_TASKS:
+        near = closest(str(task), ALL_TASKS)
+        raise InputError(f"task must be a kind of label, but got task={task!r}{near}")
     return tuple(name for name, loss in discover().items() if task is None or task in loss.tasks)
 
 

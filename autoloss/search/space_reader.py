@@ -241,6 +241,11 @@ class _Reader:
 
 def _text_of(name_or_path: str | Path) -> tuple[str, str]:
     """Return the name of a space's file and its text."""
+    if not isinstance(name_or_path, str | Path):
+        kind = type(name_or_path).__name__
+        raise SpaceError(
+            [f"space: must be the name of a space or the path of a .toml file, but got a {kind}."]
+        )
     name = str(name_or_path)
     if name in space_names():
         return f"{name}.toml", (shipped_spaces() / f"{name}.toml").read_text(encoding="utf-8")

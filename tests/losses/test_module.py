@@ -270,3 +270,29 @@ def test_a_graph_tells_by_nan_what_it_cannot_refuse() -> None:
 @pytest.mark.parametrize("loss", ALL, ids=label)
 def test_every_loss_is_one_compiled_graph(loss: losses.Loss) -> None:
     check_compiled(case(loss), "inductor")
+
+
+@pytest.mark.parametrize(
+    ("logits", "targets", "message"),
+    [
+        (torch.zeros(3, 1), torch.tensor([0, 1, 1]), r"two or more, but got shape \(3, 1\)"),
+        (torch.zeros(3), torch.tensor([0, 1, 1]), r"two or more, but got shape \(3,\).*stack"),
+        (torch.zeros(3, 2).long(), torch.tensor([0, 1, 1]), "must be floats, but got torch.int64"),
+    ],
+)
+@pytest.mark.parametrize(
+    "loss", [losses.get("focal"), losses.get("spherical"), LossSpec("brier").module()]
+)
+def test_a_single_logit_and_whole_numbers_are_no_logits(loss, logits, targets, message) -> None:
+    with pytest.raises(InputError, match=message):
+        loss(logits, targets)
+
+
+def test_a_single_logit_is_a_label_of_several() -> None:
+    of_labels = LossSpec("brier").module(task="multilabel")
+    assert of_labels(torch.zeros(3, 1), torch.ones(3, 1)) == pytest.approx(0.5)
+
+
+def test_names_refuse_an_unknown_kind_of_label() -> None:
+    with pytest.raises(InputError, match=r"task='multi', did you mean 'multilabel'"):
+        losses.names(task="multi")  # type: ignore[arg-type]

@@ -48,6 +48,12 @@ def mistakes_of(file: Path) -> tuple[str, ...]:
     return caught.value.mistakes
 
 
+def test_a_space_is_a_name_or_a_file():
+    assert mistakes_of({"bases": ["focal"]}) == (  # type: ignore[arg-type]
+        "space: must be the name of a space or the path of a .toml file, but got a dict.",
+    )
+
+
 def test_the_shipped_spaces_are_all_there():
     assert space_names() == SPACES
 
