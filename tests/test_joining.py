@@ -85,6 +85,8 @@ def test_a_machine_without_the_folder_trains_and_concludes_and_the_others_read_i
         assert (ours.predict_proba(rows) == theirs.predict_proba(rows)).all()
 
 
+@pytest.mark.faults
+@pytest.mark.slow
 def test_mlflow_is_complete_if_a_process_that_joined_concludes(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, empty_store: Path
 ) -> None:
@@ -250,6 +252,7 @@ def test_a_lacking_driver_is_named_before_anything_is_read(tmp_path: Path) -> No
 
 
 @pytest.mark.faults
+@pytest.mark.slow
 def test_two_processes_of_a_machine_that_joins_train_as_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,6 +273,7 @@ def test_two_processes_of_a_machine_that_joins_train_as_one(
 
 
 @pytest.mark.faults
+@pytest.mark.slow
 def test_a_process_that_joins_keeps_the_time_limit_of_the_study(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +292,8 @@ def test_a_process_that_joins_keeps_the_time_limit_of_the_study(
         assert not [one for one in study._session.trials() if one.state == TrialState.RUNNING]
 
 
+@pytest.mark.faults
+@pytest.mark.slow
 def test_a_study_whose_time_is_up_is_judged_at_once(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from autoloss.executors.alike import versions_here
 from autoloss.executors.crew import Crew, UnsendableError
 from autoloss.executors.messages import Ready, Sized, Sizing
 from autoloss.executors.ray_actor import Needs, Reply
-from autoloss.executors.ray_cluster import Node, RayCluster, staff_text
+from autoloss.executors.ray_cluster import Node, RayCluster, slots_of, staff_text, waiting_text
 from autoloss.executors.ray_errors import first_line, start_error
 from autoloss.executors.ray_hand import CALL_SECONDS, Hand
 from autoloss.executors.staffing import TRIALS_EACH, Staffing, Workers
@@ -134,7 +134,7 @@ class RayCrew(Crew):
                 "device cuda must be on a node of the Ray cluster, but none has a GPU: use "
                 "--device cpu."
             )
-        slots = self._slots(nodes)
+        slots = slots_of(nodes, has_gpus=self._has_gpus(nodes))
         if not slots and asked == "auto":
             raise InputError(
                 "A node of the Ray cluster must have a processor, but none has: start one with "
@@ -195,12 +195,14 @@ class RayCrew(Crew):
     def gather(self) -> list[int]:
         """Return the workers that train the next candidates; nodes may have joined."""
         if not self._has_waited:
-            self.wait(START_SECONDS)
+            if not self.wait(START_SECONDS):
+                self._told(waiting_text(len(self.workers), len(self)))
             self._has_waited = True
         self._pump(0.0)
         if self._most and monotonic() - self._looked > LOOK_SECONDS:
             self._looked = monotonic()
-            more = min(self._slots(self._nodes()), self._most) - len(self._hands)
+            slots = slots_of(nodes := self._nodes(), has_gpus=self._has_gpus(nodes))
+            more = min(slots, self._most) - len(self._hands)
             if more > 0:
                 who = "worker starts" if more == 1 else "workers start"
                 self._told(f"{more} more Ray {who}: nodes have joined the cluster.")
@@ -384,11 +386,6 @@ class RayCrew(Crew):
     def _has_gpus(self, nodes: Sequence[Node]) -> bool:
         """Return whether candidates train on GPUs."""
         return self._device != "cpu" and any(node.gpus for node in nodes)
-
-    def _slots(self, nodes: Sequence[Node]) -> int:
-        """Return the number of workers that nodes hold."""
-        has_gpus = self._has_gpus(nodes)
-        return sum(node.gpus if has_gpus else node.cpus for node in nodes)
 
     def _hire(self, count: int) -> None:
         """Start further workers."""

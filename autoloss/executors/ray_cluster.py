@@ -222,6 +222,26 @@ def _refusal(address: str | None, error: Exception) -> str:
     return f"Ray must start or be found {where}, but it failed: {text}"
 
 
+def slots_of(nodes: Sequence[Node], *, has_gpus: bool) -> int:
+    """Return the number of workers that nodes hold."""
+    return sum(node.gpus if has_gpus else node.cpus for node in nodes)
+
+
+def waiting_text(started: int, asked: int) -> str:
+    """Return that not all workers have started, in a sentence.
+
+    Examples:
+        >>> waiting_text(1, 2)
+        "1 of 2 Ray workers has started, and the search begins with it: see 'ray status'."
+    """
+    thens = ("waits for the first, at most ten minutes", "begins with it", "begins with them")
+    then = thens[min(started, 2)]
+    has = "has" if started == 1 else "have"
+    workers = "worker" if asked == 1 else "workers"
+    did = f"{started} of {asked} Ray {workers} {has} started"
+    return f"{did}, and the search {then}: see 'ray status'."
+
+
 def staff_text(count: int, nodes: Sequence[Node], *, has_gpus: bool) -> str:
     """Return a number of workers, their nodes and devices in sentences."""
     kind = "GPU" if has_gpus else "CPU"
@@ -234,7 +254,7 @@ def staff_text(count: int, nodes: Sequence[Node], *, has_gpus: bool) -> str:
         shown += f" and {more} more"
     workers = "1 worker" if count == 1 else f"{count} workers, each"
     told = f"Ray trains in {workers} on a {kind}; nodes: {shown or 'none yet'}."
-    if (later := count - sum(numbers.values())) > 0:
+    if (later := count - slots_of(nodes, has_gpus=has_gpus)) > 0:
         who = "of them waits" if later == 1 else "of them wait"
         told += f" {later} {who} for a node that joins."
     return told

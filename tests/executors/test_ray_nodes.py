@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,24 @@ PATIENCE_SECONDS = 120.0
 OTHER_PYTHON = "import platform\nplatform.python_version = lambda: '3.99.0'\n"
 # A file of losses that is sound in this process alone.
 BROKEN = "import os\nif os.getpid() != {pid}:\n    raise ValueError('first\\nsecond')\n"
+
+# The losses end the process of each worker.
+CRASHES = """
+import sys
+from pathlib import Path
+import torch
+from autoloss.core.errors import TrainingError
+from autoloss.executors import ray
+ray.START_SECONDS, ray.NOBODY_SECONDS = 5.0, 10.0
+with ray.RayCrew() as crew:
+    crew.coordinator("cpu")
+    staffing = crew.staff(2, trials=100, device=torch.device("cpu"))
+    crew.begin(staffing, losses=[Path(sys.argv[1])], told=print)
+    try:
+        crew.gather()
+    except TrainingError as error:
+        print(error)
+"""
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -63,6 +83,20 @@ def test_the_error_of_a_worker_that_starts_is_one_line(tmp_path: Path) -> None:
     )
 
 
+def test_a_worker_that_crashes_when_it_starts_is_waited_for_with_a_line(tmp_path: Path) -> None:
+    losses = tmp_path / "mine.py"
+    losses.write_text("import os\nos._exit(7)\n", encoding="utf-8")
+    found = subprocess.run(
+        [sys.executable, "-c", CRASHES, str(losses)], capture_output=True, text=True
+    )
+    waits, ends = found.stdout.splitlines()
+    assert waits == (
+        "0 of 2 Ray workers have started, and the search waits for the first, at most ten "
+        "minutes: see 'ray status'."
+    )
+    assert "none has (see 'ray status' and the logs" in ends
+
+
 def test_a_node_of_another_version_that_joins_is_left_out(
     tmp_path: Path, job: Job, mixed: list[Candidate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,7 +111,8 @@ def test_a_node_of_another_version_that_joins_is_left_out(
         assert crew.workers == [0]
         assert_each_ended_once(list(executor(crew).submit(work)), work)
         assert len(crew._hands) == 2
-    [joined, left] = told
+    [joined] = [one for one in told if "joined" in one]
+    [left] = [one for one in told if "left out" in one]
     assert joined == "1 more Ray worker starts: nodes have joined the cluster."
     assert left.startswith("A Ray worker is left out, because it did not start: Every node of")
     assert "0.0.1: install the same version there" in left

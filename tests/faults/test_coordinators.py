@@ -78,6 +78,7 @@ def test_three_coordinators_without_a_shared_folder_and_two_kills(
     assert len(texts) == 1
 
 
+@pytest.mark.slow
 def test_mlflow_has_each_trial_once_though_its_first_process_died(
     tmp_path: Path, server: Server, empty_store: Path
 ) -> None:

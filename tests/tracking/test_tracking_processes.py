@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from autoloss.core.admitted import note_named
@@ -26,6 +28,14 @@ def guest(here):
     yield make
     for tracker in opened:
         tracker.close(0)
+
+
+def await_parent(tracker):
+    """Wait until a tracker has created the run of the study."""
+    ends = time.monotonic() + 60
+    while not tracker._runs.is_open:
+        assert time.monotonic() < ends
+        time.sleep(0.02)
 
 
 def standing(found):
@@ -82,12 +92,30 @@ def test_a_process_that_has_its_runs_in_mind_sees_those_of_others(
     first = track(store)
     first.start(DESCRIPTION)
     first.log_trial(record(0))
+    await_parent(first)
     other = guest(store, first.identity)
     other.start(DESCRIPTION)
     other.log_trial(record(1))
     assert other.close() == Pending()
     first.sync([record(0), record(1)])
     first.finish(summary([record(0), record(1)]), [])
+    assert first.close() == Pending()
+    assert first.written == 1
+    assert written(store).numbers == [0, 1]
+
+
+def test_a_process_that_trained_nothing_sees_the_runs_of_others(
+    store, track, guest, written, record, summary
+):
+    first = track(store)
+    first.start(DESCRIPTION)
+    first.sync([])
+    await_parent(first)
+    other = guest(store, first.identity)
+    other.start(DESCRIPTION)
+    other.log_trial(record(0))
+    assert other.close() == Pending()
+    first.sync([record(0), record(1)])
     assert first.close() == Pending()
     assert first.written == 1
     assert written(store).numbers == [0, 1]
@@ -124,7 +152,7 @@ def test_a_process_that_joins_creates_the_study_only_with_its_verdict(
     early = guest(store, first.identity)
     early.start(DESCRIPTION)
     early.log_trial(record(1))
-    left = early.close(0.5)
+    left = early.close()
     assert left.count == 2
     assert left.reason == f"MLflow at {store} has no run of the study yet."
     assert written(store).runs == []
