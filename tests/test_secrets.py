@@ -19,6 +19,20 @@ PLANTED = {
 SERVER = "http://me:planted-one@127.0.0.1:1/mlflow?token=planted-two"
 DATABASE = "sqlite:///{}?password=planted-three"
 
+OWN = """
+import os
+from pathlib import Path
+from autoloss.losses import declare
+
+@declare(source="this test", local=True)
+def crashing(log_p):
+    "A loss that fails in the middle of a search."
+    if list(Path("reports").glob("*/study.json")):
+        token = os.environ["MLFLOW_TRACKING_TOKEN"]
+        raise RuntimeError(f"{token} is refused by postgresql://me:planted-four@host/db")
+    return -log_p
+"""
+
 
 COMPLETED = {
     "resume --out s ": "wine",
@@ -80,3 +94,32 @@ def check_completion(folder: Path) -> None:
         assert "Traceback" not in text
         assert "planted" not in text
     assert planted_in(folder) == []
+
+
+@pytest.mark.faults
+@pytest.mark.slow
+def test_the_record_of_a_crash_has_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
+    space = SMALL.replace('"brier", "focal"', '"crashing"')
+    (tmp_path / "small.toml").write_text(space, encoding="utf-8")
+    search = [
+        "-m",
+        "autoloss",
+        "search",
+        "sklearn:wine",
+        "--space",
+        "small.toml",
+        "--trials",
+        "24",
+    ]
+    own = ["--trials", "24", "--losses", "own.py", "--workers", "1", "--tracking-uri", SERVER]
+    storage = ["--storage", DATABASE.format(tmp_path / "trials.db"), "-v"]
+    text = run(tmp_path, *search, *own, *storage)
+    assert "exit code 1" in text
+    assert "planted" not in text
+    (record,) = tmp_path.glob("autoloss-*.log")
+    told = record.read_text(encoding="utf-8")
+    assert "Traceback" in told
+    assert "RuntimeError: *** is refused by postgresql://me:***@host/db" in told
+    (tmp_path / "own.py").unlink()
+    assert planted_in(tmp_path) == []
