@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+
+from autoloss.core.errors import Terminated
 
 
 def main() -> None:
     """Run the program on the arguments of this process."""
     try:
-        # It takes a moment, in which the user may press Ctrl-C.
+        # Its imports and its commands take a moment to build, in which a signal may come.
         from autoloss.cli import main as run
-    except KeyboardInterrupt:
+
+        run()
+    except KeyboardInterrupt as stop:
         sys.stderr.write("autoloss: interrupted.\n")
-        sys.exit(130)
-    run()
+        number = stop.number if isinstance(stop, Terminated) else signal.SIGINT
+        sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -63,13 +64,25 @@ class Program(TyperGroup):
         )
         return sys.exit(guarded(run)) if standalone_mode else run()
 
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Parse the options of the program."""
+        with _interrupted_in_one_line():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command; report an interrupt in one line if the command does not."""
-        try:
+        with _interrupted_in_one_line():
             return super().invoke(ctx)
-        except KeyboardInterrupt as stop:
-            say("interrupted.")
-            raise typer.Exit(code_of(stop)) from stop
+
+
+@contextlib.contextmanager
+def _interrupted_in_one_line() -> Iterator[None]:
+    """Report an interrupt in one line, which Typer would turn into 130 without a word."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        say("interrupted.")
+        raise typer.Exit(code_of(stop)) from stop
 
 
 app = typer.Typer(

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from autoloss.__main__ import main
+from autoloss.cli import app
+from autoloss.core.errors import Terminated
 from autoloss.core.scratch import scratch_folder
 from autoloss.search import Study
 from tests.spaces import SMALL
@@ -190,4 +192,34 @@ def test_ctrl_c_while_the_program_loads_is_one_line(
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 130
+    assert capsys.readouterr().err == "autoloss: interrupted.\n"
+
+
+@pytest.mark.parametrize(
+    ("stop", "code"), [(KeyboardInterrupt(), 130), (Terminated(signal.SIGTERM), 143)]
+)
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "typer.main.get_group",
+        "typer.core.TyperGroup.make_context",
+        "typer.core.TyperGroup.invoke",
+    ],
+)
+def test_a_signal_at_any_stage_of_a_command_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stage: str,
+    stop: KeyboardInterrupt,
+    code: int,
+) -> None:
+    def interrupted(*args: object, **options: object) -> None:
+        raise stop
+
+    monkeypatch.setattr(sys, "argv", ["autoloss", "losses"])
+    monkeypatch.setattr("autoloss.cli.main", app)
+    monkeypatch.setattr(stage, interrupted)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == code
     assert capsys.readouterr().err == "autoloss: interrupted.\n"

@@ -149,8 +149,9 @@ def become(program: dict[str, Any], board: Board) -> None:
         module, _, function = name.rpartition(".")
         getattr(importlib.import_module(module), function)(board, listeners, **options)
     sys.argv = ["autoloss", *program["arguments"]]
-    from autoloss.cli import main
+    from autoloss.__main__ import main
 
+    board.phase = PHASES[0]
     main()
 
 

@@ -123,3 +123,50 @@ def test_a_killed_select_ships_the_old_trial_or_the_new_one(programs, study, unh
         assert state_of(study) == after
     kills, remark = sum(found.values()), f"the old trial {found['old']} times, else the new one"
     count("SIGKILL, select", tried=kills, remark=remark)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("signal", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_ends_any_command_in_one_line(programs, study, place, signal, code):
+    finalist = min(int(path.name) for path in (study / "finalists").iterdir())
+    commands = {
+        **WRITERS,
+        "select": ("select", "s", "--trial", str(finalist)),
+        "report": ("report", "s"),
+        "losses": ("losses",),
+        "resume": ("resume", "s"),
+    }
+    draw, found = random.Random(0), {"interrupted": 0, "done": 0}
+    for words in commands.values():
+        end = programs.run(*words, folder=place)
+        assert end.code == 0, end.text
+        whole = made_in(place)
+        for _ in range(times(10, few=1)):
+            for name in made_in(place):
+                (place / name).unlink()
+            # Its handlers stand when it has begun; it ends more slowly if others share its core.
+            sent = [Signal(signal, draw.uniform(0.02, 1.2 * end.seconds), "starting")]
+            harmed = programs.run(*words, folder=place, signals=sent)
+            assert "Traceback" not in harmed.text
+            assert made_in(place).items() <= whole.items()
+            assert not list(place.glob(".*.part"))
+            if "autoloss: interrupted." in harmed.lines:
+                assert as_a_shell(harmed.code) == code
+                assert harmed.lines[-1] == "autoloss: interrupted."
+                assert harmed.lines.count("autoloss: interrupted.") == 1
+                found["interrupted"] += 1
+            else:
+                # Its work was done, and Python was ending.
+                assert as_a_shell(harmed.code) in (0, code)
+                assert made_in(place) == whole
+                found["done"] += 1
+        for name in made_in(place):
+            (place / name).unlink()
+    assert found["interrupted"]
+    remark = f"{found['interrupted']} times one line and exit code {code}, else its work was done"
+    count(f"{signal}, each command", tried=sum(found.values()), remark=remark)
+
+
+def as_a_shell(code: int) -> int:
+    """Return the exit code that a shell shows; a negative one is a signal."""
+    return code if code >= 0 else 128 - code

@@ -72,3 +72,20 @@ def test_two_searches_without_a_name_at_one_moment(programs, unharmed, place):
         for folder in folders:
             check_same(found_in(folder), unharmed.found)
     count("two searches without a name at once", tried=tried, remark="two studies")
+
+
+@pytest.mark.slow
+def test_two_resumes_of_a_killed_study_share_its_trials(programs, place):
+    tried = times(10, few=1)
+    for number in range(tried):
+        folder = place / "reports" / f"s{number}"
+        end = run_again(programs, folder, signals=[Signal("SIGKILL", 0, "telling")])
+        assert end.was_killed
+        ends = programs.together([Program(("resume", folder.name), place)] * 2)
+        assert [end.code for end in ends] == [0, 0], [end.text for end in ends]
+        assert not any("Traceback" in end.text for end in ends)
+        # No slot has ended twice, which `found_in` checks.
+        found = found_in(folder)
+        assert len(found.trials) == TRIALS
+        assert found.conclusion is not None
+    count("two resumes at once", tried=tried, remark="each trial once, one verdict")
