@@ -39,7 +39,9 @@ def test_a_search_is_interrupted_after_its_time_and_sampled_until_then(tmp_path)
 
 def test_the_hour_names_its_length_and_growth(tmp_path):
     watch = Watch(tmp_path)
-    watch.samples = [Sample(100 * n, 360 * n, 400 + 2 * n, 4, 3, n) for n in range(11)]
+    watch.samples = [
+        Sample(100 * n, 360 * n, 400 + 2 * n + 99 * (n > 5), 4, 3, n) for n in range(11)
+    ]
     (text,) = hour_figures(watch)["text"]
     assert "interrupted after 3,600 s" in text
-    assert "Beyond 200 trials, memory grows by 20.0 MB for every 1,000 trials." in text
+    assert "Beyond 700 trials, memory grows by 20.0 MB for every 1,000 trials." in text
