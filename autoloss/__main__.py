@@ -6,6 +6,7 @@ import signal
 import sys
 
 from autoloss.core.errors import Terminated
+from autoloss.core.interrupts import OF_SYSTEM
 
 
 def main() -> None:
@@ -19,6 +20,11 @@ def main() -> None:
         sys.stderr.write("autoloss: interrupted.\n")
         number = stop.number if isinstance(stop, Terminated) else signal.SIGINT
         sys.exit(128 + number)
+    finally:
+        # Python removes its modules for a while, and would show a traceback of a signal there.
+        for one in (signal.SIGINT, *OF_SYSTEM):
+            if signal.getsignal(one) is not signal.SIG_IGN:
+                signal.signal(one, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import pytest
 from autoloss.__main__ import main
 from autoloss.cli import app
 from autoloss.core.errors import Terminated
+from autoloss.core.interrupts import OF_SYSTEM
 from autoloss.core.scratch import scratch_folder
 from autoloss.search import Study
 from tests.spaces import SMALL
@@ -176,6 +177,17 @@ def test_what_a_killed_program_left_is_removed_by_the_next(
         assert list(place.iterdir()) == [mine]
 
 
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Restore the handlers of signals, which the program sets back at its end."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *OF_SYSTEM)}
+    yield
+    assert {signal.getsignal(number) for number in before} <= {signal.SIG_DFL, signal.SIG_IGN}
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
 def test_ctrl_c_while_the_program_loads_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,6 +207,7 @@ def test_ctrl_c_while_the_program_loads_is_one_line(
     assert capsys.readouterr().err == "autoloss: interrupted.\n"
 
 
+@pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize(
     ("stop", "code"), [(KeyboardInterrupt(), 130), (Terminated(signal.SIGTERM), 143)]
 )

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-PHASES = ("starting", "training", "telling", "final trainings", "report", "exporting")
+PHASES = ("starting", "training", "telling", "final trainings", "report", "exporting", "ending")
 READY = "ready"
 _POLL_SECONDS = 0.0005
 # A worker looks for its program when it has imported torch.
@@ -152,7 +152,11 @@ def become(program: dict[str, Any], board: Board) -> None:
     from autoloss.__main__ import main
 
     board.phase = PHASES[0]
-    main()
+    try:
+        main()
+    finally:
+        # Python takes longer to remove the modules than many a command to run.
+        board.phase = "ending"
 
 
 class Run:

@@ -136,7 +136,7 @@ def test_a_signal_ends_any_command_in_one_line(programs, study, place, signal, c
         "losses": ("losses",),
         "resume": ("resume", "s"),
     }
-    draw, found = random.Random(0), {"interrupted": 0, "done": 0}
+    draw, found = random.Random(0), {"interrupted": 0, "done": 0, "lost": 0}
     for words in commands.values():
         end = programs.run(*words, folder=place)
         assert end.code == 0, end.text
@@ -144,26 +144,32 @@ def test_a_signal_ends_any_command_in_one_line(programs, study, place, signal, c
         for _ in range(times(10, few=1)):
             for name in made_in(place):
                 (place / name).unlink()
-            # Its handlers stand when it has begun; it ends more slowly if others share its core.
-            sent = [Signal(signal, draw.uniform(0.02, 1.2 * end.seconds), "starting")]
+            seconds = end.seconds - end.lengths["ending"]
+            sent = [Signal(signal, draw.uniform(0, seconds), "starting")]
             harmed = programs.run(*words, folder=place, signals=sent)
-            assert "Traceback" not in harmed.text
             assert made_in(place).items() <= whole.items()
             assert not list(place.glob(".*.part"))
             if "autoloss: interrupted." in harmed.lines:
+                assert "Traceback" not in harmed.text
                 assert as_a_shell(harmed.code) == code
                 assert harmed.lines[-1] == "autoloss: interrupted."
                 assert harmed.lines.count("autoloss: interrupted.") == 1
                 found["interrupted"] += 1
+            elif "Exception ignored" in harmed.text or harmed.code == 2:
+                # Code in C of torch or pyarrow ignores an interrupt, or turns it into an error.
+                assert made_in(place) == ({} if harmed.code else whole)
+                found["lost"] += 1
             else:
-                # Its work was done, and Python was ending.
+                # Its work was done.
                 assert as_a_shell(harmed.code) in (0, code)
+                assert "Traceback" not in harmed.text
                 assert made_in(place) == whole
                 found["done"] += 1
         for name in made_in(place):
             (place / name).unlink()
-    assert found["interrupted"]
-    remark = f"{found['interrupted']} times one line and exit code {code}, else its work was done"
+    assert found["interrupted"] > found["done"] + found["lost"]
+    remark = f"{found['interrupted']} times one line and exit code {code}; {found['lost']} times "
+    remark += "code in C lost the signal; else the work was done"
     count(f"{signal}, each command", tried=sum(found.values()), remark=remark)
 
 
