@@ -35,8 +35,7 @@ from autoloss.cli.streams import open_streams
 from autoloss.cli.terminal import is_plain, make_showable
 from autoloss.cli.verbosity import Verbosity, say, set_verbosity
 from autoloss.core.clock import counting_from
-from autoloss.core.errors import Terminated
-from autoloss.core.interrupts import OF_SYSTEM
+from autoloss.core.interrupts import OF_SYSTEM, terminate
 
 
 class Program(TyperGroup):
@@ -149,17 +148,13 @@ def program(
     """Find the loss that should train a classifier, and whether it beats tuned cross-entropy."""
 
 
-def _terminate(number: int, frame: object) -> None:
-    raise Terminated(number)
-
-
 def main() -> None:
     """Run the program on the arguments of this process."""
     # As with Ctrl-C, the study is closed, and no server, worker or temporary folder stays.
     for number in OF_SYSTEM:
         # ``nohup`` ignores the end of the terminal.
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _terminate)
+            signal.signal(number, terminate)
     open_streams()
     make_showable()
     if is_plain():

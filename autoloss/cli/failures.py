@@ -14,6 +14,7 @@ import typer
 
 from autoloss.cli.verbosity import say
 from autoloss.core.errors import AutolossError, InputError, SpaceError, Terminated
+from autoloss.core.interrupts import received
 from autoloss.core.secrets import without_secrets
 
 DONE, FAILED, MISUSED, NOT_BETTER, INTERRUPTED = 0, 1, 2, 3, 130
@@ -28,22 +29,33 @@ def guarded(run: Callable[[], object]) -> int:
 
     Args:
         run: The program; it returns its own exit code, or None for success.
+
+    Raises:
+        Terminated: The program failed after a signal of the system.
     """
     try:
         code = run()
         # What is still in the buffer may not fit on a full disk.
         sys.stdout.flush()
-    except InputError as error:
+    except Exception as error:
+        if stop := received():
+            # A library in C made another error of it.
+            raise stop from error
+        return _failed(error)
+    return code if isinstance(code, int) else DONE
+
+
+def _failed(error: Exception) -> int:
+    """Show a failure, and return its exit code."""
+    if isinstance(error, InputError):
         _tell_input(error)
         return error.exit_code
-    except _UsageError as error:
+    if isinstance(error, _UsageError):
         _tell_usage(error)
         return MISUSED
-    except Exception as error:
-        kind = "stopped" if isinstance(error, AutolossError) else "internal error"
-        say(f"{kind}: {_first_line(error)} ({_write_log(error)})")
-        return error.exit_code if isinstance(error, AutolossError) else FAILED
-    return code if isinstance(code, int) else DONE
+    kind = "stopped" if isinstance(error, AutolossError) else "internal error"
+    say(f"{kind}: {_first_line(error)} ({_write_log(error)})")
+    return error.exit_code if isinstance(error, AutolossError) else FAILED
 
 
 def code_of(stop: BaseException) -> int:

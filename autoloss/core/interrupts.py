@@ -8,11 +8,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from autoloss.core.errors import Terminated
+
 OF_SYSTEM = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 """The signals by which the system ends a program.
 
 A terminal that is closed sends the second, which Windows does not have.
 """
+
+
+_received: list[int] = []
+
+
+def terminate(number: int, frame: FrameType | None) -> None:
+    """End the program at a signal of the system, as its handler.
+
+    Raises:
+        Terminated: Always; code that a library in C has called may lose it.
+    """
+    _received.append(number)
+    raise Terminated(number)
+
+
+def received() -> Terminated | None:
+    """Return the last signal that `terminate` handled; None if there was none."""
+    return Terminated(_received[-1]) if _received else None
 
 
 @contextmanager

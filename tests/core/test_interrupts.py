@@ -4,10 +4,13 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 
 import pytest
 
-from autoloss.core.interrupts import finishing
+from autoloss.cli.failures import guarded
+from autoloss.core.errors import InputError, Terminated
+from autoloss.core.interrupts import finishing, terminate
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends a process there")
 
@@ -78,3 +81,20 @@ def test_other_threads_are_left_alone():
     thread.start()
     thread.join()
     assert found == [signal.default_int_handler]
+
+
+def test_an_error_that_a_library_makes_of_a_signal_is_an_interrupt(monkeypatch, capsys) -> None:
+    monkeypatch.setattr("autoloss.core.interrupts._received", [])
+
+    def fail(*, after: int = 0) -> None:
+        with suppress(Terminated):
+            if after:
+                terminate(after, None)
+        raise InputError("A model must be whole.")
+
+    assert guarded(fail) == 2
+    assert "must be whole" in capsys.readouterr().err
+    with pytest.raises(Terminated) as caught:
+        guarded(lambda: fail(after=signal.SIGTERM))
+    assert caught.value.number == signal.SIGTERM
+    assert capsys.readouterr().err == ""
