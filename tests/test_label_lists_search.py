@@ -102,7 +102,7 @@ def test_a_file_of_text_is_read_and_predicted(place: Path) -> None:
         (["--labels-in", "lists"], "labels_in must be 'columns' or 'list'"),
         (["--label-separator", "|", "--label-decision", "3"], "a number of labels from 1 to 2"),
         (["--label-decision", "f1"], "must be left out for one label per row"),
-        (["--labels-in", "list", "--target", "a,tags"], "left out for several columns"),
+        (["--labels-in", "list", "--target", "a,tags"], "left out for several yes-or-no columns"),
     ):
         refused = CliRunner().invoke(app, [*words, *more])
         assert refused.exit_code == 2, more

@@ -152,7 +152,7 @@ def test_the_report_shows_strangers_and_keeps_them_in_json(found) -> None:
     assert "The shipped model has the" in text
     promoted = PersonalChoice(1, again.recommended, "smaller", "Ada", "2026-01-01T00:00:00")
     later = render_markdown(replace(again, choices=(promoted,), recommended=1))
-    assert "The model that shipped first has the" in later
+    assert "The first shipped model has the" in later
 
 
 def test_an_interrupted_search_goes_on_with_its_strangers(place, found, monkeypatch) -> None:

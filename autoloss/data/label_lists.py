@@ -76,7 +76,7 @@ def note_of_lists(classes: Iterable[object], *, name: str) -> str:
 
     Examples:
         >>> note_of_lists(["cat", "dog", "cat|dog"], name="tags")
-        "Each combination in 'tags' is a class; --label-separator '|' reads several labels a row."
+        "Each combination in 'tags' is a class; --label-separator '|' reads several labels per row."
         >>> note_of_lists(["low", "high"], name="risk")
         ''
     """

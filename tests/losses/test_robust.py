@@ -243,7 +243,7 @@ def test_nce_rce_of_equal_logits_is_a_share_of_one_over_the_classes():
         assert value.item() == pytest.approx(1 / n_classes + A * (1 - 1 / n_classes))
 
 
-@pytest.mark.parametrize("n_classes", [1, 2, 5])
+@pytest.mark.parametrize("n_classes", [2, 5])
 def test_nce_rce_is_finite_for_classes_without_probability(n_classes: int):
     for size in (0.0, 200.0, 1e4):
         at = torch.zeros(n_classes, n_classes)

@@ -13,7 +13,7 @@ EXAMPLES = (
     "autoloss predict churn new.csv -o predictions.csv",
     "autoloss predict churn new.parquet --id customer -o predictions.parquet",
     "autoloss predict churn new.csv --ood-score model -o predictions.csv",
-    "autoloss predict reports/churn/model new.csv -o - | gzip > predictions.csv.gz",
+    "autoloss predict reports/churn/model new.csv -o - | gzip > out.csv.gz",
 )
 
 
