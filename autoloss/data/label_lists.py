@@ -75,8 +75,8 @@ def note_of_lists(classes: Iterable[object], *, name: str) -> str:
         name: Name of the target.
 
     Examples:
-        >>> note_of_lists(["cat", "dog", "cat|dog"], name="tags")
-        "Each combination in 'tags' is a class; --label-separator '|' reads several labels per row."
+        >>> note_of_lists(["cat", "dog", "cat|dog"], name="tag")
+        "Each combination in 'tag' is a class; --label-separator '|' reads several labels per row."
         >>> note_of_lists(["low", "high"], name="risk")
         ''
     """
