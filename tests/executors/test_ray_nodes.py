@@ -89,12 +89,12 @@ def test_a_worker_that_crashes_when_it_starts_is_waited_for_with_a_line(tmp_path
     found = subprocess.run(
         [sys.executable, "-c", CRASHES, str(losses)], capture_output=True, text=True
     )
-    waits, ends = found.stdout.splitlines()
-    assert waits == (
+    # Ray may write lines of its own between them.
+    assert (
         "0 of 2 Ray workers have started, and the search waits for the first, at most ten "
         "minutes: see 'ray status'."
-    )
-    assert "none has (see 'ray status' and the logs" in ends
+    ) in found.stdout.splitlines()
+    assert "none has (see 'ray status' and the logs" in found.stdout
 
 
 def test_a_node_of_another_version_that_joins_is_left_out(
