@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 
-from autoloss.core.errors import Terminated
-from autoloss.core.interrupts import OF_SYSTEM
+from autoloss.core.interrupts import OF_SYSTEM, code_of
 
 
 def main() -> None:
@@ -18,8 +17,7 @@ def main() -> None:
         run()
     except KeyboardInterrupt as stop:
         sys.stderr.write("autoloss: interrupted.\n")
-        number = stop.number if isinstance(stop, Terminated) else signal.SIGINT
-        sys.exit(128 + number)
+        sys.exit(code_of(stop))
     finally:
         # Python removes its modules for a while, and would show a traceback of a signal there.
         for one in (signal.SIGINT, *OF_SYSTEM):

@@ -30,12 +30,12 @@ from autoloss.cli.commands import (
     spaces,
     ui,
 )
-from autoloss.cli.failures import code_of, guarded
+from autoloss.cli.failures import guarded
 from autoloss.cli.streams import open_streams
 from autoloss.cli.terminal import is_plain, make_showable
 from autoloss.cli.verbosity import Verbosity, say, set_verbosity
 from autoloss.core.clock import counting_from
-from autoloss.core.interrupts import OF_SYSTEM, terminate
+from autoloss.core.interrupts import OF_SYSTEM, code_of, terminate
 
 
 class Program(TyperGroup):

@@ -13,12 +13,11 @@ from importlib.metadata import version
 import typer
 
 from autoloss.cli.verbosity import say
-from autoloss.core.errors import AutolossError, InputError, SpaceError, Terminated
+from autoloss.core.errors import AutolossError, InputError, SpaceError
 from autoloss.core.interrupts import received
 from autoloss.core.secrets import without_secrets
 
-DONE, FAILED, MISUSED, NOT_BETTER, INTERRUPTED = 0, 1, 2, 3, 130
-_OF_SIGNALS = 128
+DONE, FAILED, MISUSED, NOT_BETTER = 0, 1, 2, 3
 
 # The base class of all mistakes in options; typer exports only its subclasses.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -56,14 +55,6 @@ def _failed(error: Exception) -> int:
     kind = "stopped" if isinstance(error, AutolossError) else "internal error"
     say(f"{kind}: {_first_line(error)} ({_write_log(error)})")
     return error.exit_code if isinstance(error, AutolossError) else FAILED
-
-
-def code_of(stop: BaseException) -> int:
-    """Return the exit code of an interrupt: of Ctrl-C, or of a signal of the system."""
-    for one in (stop, stop.__cause__):
-        if isinstance(one, Terminated):
-            return _OF_SIGNALS + one.number
-    return INTERRUPTED
 
 
 def _tell_input(error: InputError) -> None:

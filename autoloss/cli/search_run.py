@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from autoloss.cli.failures import FAILED, NOT_BETTER, code_of
+from autoloss.cli.failures import FAILED, NOT_BETTER
 from autoloss.cli.options import OUT, Demand
 from autoloss.cli.plan import plan_json, show_columns, show_lines
 from autoloss.cli.progress_bar import waited
@@ -19,6 +19,7 @@ from autoloss.cli.search_result import command_line, show_decision, show_ranking
 from autoloss.cli.terminal import messages, output
 from autoloss.cli.verbosity import detail, is_quiet, say
 from autoloss.core.errors import SearchInterrupted, Terminated
+from autoloss.core.interrupts import code_of
 from autoloss.experiment.progress import Progress
 from autoloss.records import Plan
 from autoloss.report.words import duration_text

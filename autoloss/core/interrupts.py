@@ -20,6 +20,13 @@ A terminal that is closed sends the second, which Windows does not have.
 _received: list[int] = []
 
 
+def code_of(stop: BaseException) -> int:
+    """Return the exit code of an interrupt: of Ctrl-C, or of a signal of the system."""
+    causes = (one.number for one in (stop, stop.__cause__) if isinstance(one, Terminated))
+    # As a shell shows the end by a signal.
+    return 128 + next(causes, int(signal.SIGINT))
+
+
 def terminate(number: int, frame: FrameType | None) -> None:
     """End the program at a signal of the system, as its handler.
 
