@@ -86,17 +86,22 @@ def test_each_process_writes_its_trials_and_the_one_that_concludes_the_rest(
     assert written(store).numbers == [0, 1, 2, 3, 4]
 
 
+def join(first, guest, store, trial) -> None:
+    """Let another process join a study that has begun, and write a trial."""
+    await_parent(first)
+    other = guest(store, first.identity)
+    other.start(DESCRIPTION)
+    other.log_trial(trial)
+    assert other.close() == Pending()
+
+
 def test_a_process_that_has_its_runs_in_mind_sees_those_of_others(
     store, track, guest, written, record, summary
 ):
     first = track(store)
     first.start(DESCRIPTION)
     first.log_trial(record(0))
-    await_parent(first)
-    other = guest(store, first.identity)
-    other.start(DESCRIPTION)
-    other.log_trial(record(1))
-    assert other.close() == Pending()
+    join(first, guest, store, record(1))
     first.sync([record(0), record(1)])
     first.finish(summary([record(0), record(1)]), [])
     assert first.close() == Pending()
@@ -110,11 +115,7 @@ def test_a_process_that_trained_nothing_sees_the_runs_of_others(
     first = track(store)
     first.start(DESCRIPTION)
     first.sync([])
-    await_parent(first)
-    other = guest(store, first.identity)
-    other.start(DESCRIPTION)
-    other.log_trial(record(0))
-    assert other.close() == Pending()
+    join(first, guest, store, record(0))
     first.sync([record(0), record(1)])
     assert first.close() == Pending()
     assert first.written == 1
