@@ -40,7 +40,8 @@ def start_seconds(table: Path, folder: Path) -> float:
         folder: An empty folder.
     """
     folder.mkdir()
-    _program("-m", "autoloss.bench.first_step", str(table), str(folder), repr(time.time()))
+    words = (str(table), TARGET, str(folder), repr(time.time()))
+    _program("-m", "autoloss.cli.first_step", *words)
     return float((folder / "seconds").read_text(encoding="ascii"))
 
 

@@ -1,15 +1,24 @@
 """Executors, which train candidates in this process, in others, or on a cluster.
 
+Names are loaded when they are first used: a worker begins before the search loads torch.
+
 Floor 4. Imports from floors 1 to 3, and from training.
 """
 
-from autoloss.executors.crew import Crew
-from autoloss.executors.hiring import Place, crew_of
-from autoloss.executors.local import LocalExecutor
-from autoloss.executors.process_crew import ProcessCrew
-from autoloss.executors.processes import ProcessExecutor, executor_of
-from autoloss.executors.staffing import Staffing, Workers, check_workers, staff
-from autoloss.executors.work import Executor, Report, Work
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autoloss.core.lazy import make_lazy
+
+if TYPE_CHECKING:
+    from autoloss.executors.crew import Crew
+    from autoloss.executors.hiring import Place, crew_of
+    from autoloss.executors.local import LocalExecutor
+    from autoloss.executors.process_crew import ProcessCrew
+    from autoloss.executors.processes import ProcessExecutor, executor_of
+    from autoloss.executors.staffing import Staffing, Workers, check_workers, staff
+    from autoloss.executors.work import Executor, Report, Work
 
 __all__ = [
     "Crew",
@@ -27,3 +36,5 @@ __all__ = [
     "executor_of",
     "staff",
 ]
+
+make_lazy(__name__)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import queue
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -17,16 +17,17 @@ from typing import Any
 import torch
 
 from autoloss.core.scratch import Scratch
+from autoloss.executors import fork_server
 from autoloss.executors.crew import Crew, UnsendableError
+from autoloss.executors.fork_server import Fork, ForkServer, one_thread
 from autoloss.executors.messages import Ready, Setup, read, write
 from autoloss.executors.staffing import Staffing, Workers, staff
 from autoloss.training import Job
 
 _ENDING_SECONDS = 5.0
-_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # Not `multiprocessing`, whose processes run the user's script again if it has no
 # `if __name__ == "__main__"`.
-_PROGRAM = (
+PROGRAM = (
     # The search ends its workers itself.
     "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -47,6 +48,7 @@ class ProcessCrew(Crew):
         self._inbox: queue.SimpleQueue[tuple[_Process, Any]] = queue.SimpleQueue()
         self._files: dict[int, tuple[Path, Sequence[Job]]] = {}
         self._setup: Setup | None = None
+        self._server: ForkServer | None = None
         self._scratch: Scratch | None = None
         self._threads = 0
 
@@ -76,18 +78,25 @@ class ProcessCrew(Crew):
     ) -> None:
         """Start workers, if there are several; it does not wait for them."""
         if staffing.count == 1:
+            fork_server.drop()
             return
         self._scratch = Scratch()
         self._setup = Setup(tuple(path.resolve() for path in losses), self._scratch.folder)
         self._threads = torch.get_num_threads()
         torch.set_num_threads(1)
-        self._workers = [_Process(self._setup, self._inbox) for _ in range(staffing.count)]
+        self._workers = [self._new(self._setup) for _ in range(staffing.count)]
 
     def close(self) -> None:
         """End the workers, whatever they do."""
+        if self._server is not None and not self.wait(0.0):
+            # It does not wait for the import of workers that nobody needs.
+            self._server.close()
         for worker in self._workers:
             worker.kill()
         self._workers = []
+        if self._server is not None:
+            self._server.close()
+            self._server = None
         self._files.clear()
         if self._scratch is not None:
             self._scratch.remove()
@@ -151,14 +160,56 @@ class ProcessCrew(Crew):
         """Start a worker in the place of a worker that has died; return how it has died."""
         assert self._setup is not None
         status = self._workers[worker].kill()
-        self._workers[worker] = _Process(self._setup, self._inbox)
+        self._workers[worker] = self._new(self._setup)
         return f"signal {-status}" if status < 0 else f"exit status {status}"
+
+    def _new(self, setup: Setup) -> _Process:
+        """Start a worker."""
+        process = self._forked() if fork_server.IS_POSSIBLE else _Spawned()
+        return _Process(process, setup, self._inbox)
+
+    def _forked(self) -> Fork:
+        if self._server is not None:
+            try:
+                return self._server.fork()
+            except OSError:
+                # The server has died.
+                self._server.close()
+        self._server = fork_server.take()
+        return self._server.fork()
+
+
+class _Spawned:
+    """A process of its own, where no fork is safe."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=one_thread(),
+            # On Windows, no further console opens.
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self.pid, self.stdin, self.stdout = (
+            self._process.pid,
+            self._process.stdin,
+            self._process.stdout,
+        )
+
+    def kill(self) -> int:
+        """End the process at once, and return its exit status."""
+        self._process.kill()
+        return self._process.wait(_ENDING_SECONDS)
 
 
 class _Process:
     """A worker process.
 
     Args:
+        process: The process.
         setup: Its first message.
         inbox: Takes its messages, and None when it has died.
 
@@ -166,23 +217,24 @@ class _Process:
         started: Set when it has imported all that it needs, or has died.
     """
 
-    def __init__(self, setup: Setup, inbox: queue.SimpleQueue[tuple[_Process, Any]]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1")},
-            # On Windows, no further console opens.
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
-        self.pid = self._process.pid
+    def __init__(
+        self,
+        process: Fork | _Spawned,
+        setup: Setup,
+        inbox: queue.SimpleQueue[tuple[_Process, Any]],
+    ) -> None:
+        self._process = process
         self.started = threading.Event()
         self.send(setup)
         threading.Thread(target=self._listen, args=[inbox], daemon=True).start()
 
+    @property
+    def pid(self) -> int:
+        """Return its process identifier."""
+        return self._process.pid
+
     def send(self, message: object) -> None:
         """Send a message, unless the process has died."""
-        assert self._process.stdin is not None
         try:
             write(self._process.stdin, message)
         except OSError:
@@ -190,19 +242,14 @@ class _Process:
 
     def kill(self) -> int:
         """End the process at once, and return its exit status."""
-        self._process.kill()
-        status = self._process.wait(_ENDING_SECONDS)
+        status = self._process.kill()
         for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                try:
-                    stream.close()
-                except OSError:
-                    # A message that the process did not take is still in the stream.
-                    continue
+            # A message that the process did not take may still be in the stream.
+            with suppress(OSError):
+                stream.close()
         return status
 
     def _listen(self, inbox: queue.SimpleQueue[tuple[_Process, Any]]) -> None:
-        assert self._process.stdout is not None
         try:
             while True:
                 message = read(self._process.stdout)

@@ -79,7 +79,7 @@ class ProcessExecutor:
                 Share(data, candidates[part.start : part.stop], None, work.needs_weights)
                 for part in parts
             ]
-            wave = _Wave(parts, max_epochs=work.jobs[0].config.max_epochs)
+            wave = _Wave(parts, max_epochs=work.max_epochs)
             self._forget()
             for worker, place, message in self._train(shares, wave, deadline, spare):
                 outcome = message.outcome

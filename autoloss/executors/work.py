@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from autoloss.training import Candidate, Job, Outcome, Spare
+from autoloss.training import Candidate, Job, Outcome, Spare, longest_schedule
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,11 @@ class Work:
     seconds: float | None = None
     at_once: bool = False
     needs_weights: bool = True
+
+    @property
+    def max_epochs(self) -> int:
+        """Return the epochs of the longest schedule."""
+        return longest_schedule(self.jobs, self.candidates)
 
     @property
     def deadline(self) -> float | None:

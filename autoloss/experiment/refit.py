@@ -7,7 +7,7 @@ their mean gains more. Members that saw 60 % of the rows gain from all of them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -25,6 +25,7 @@ from autoloss.experiment.session import SearchSession
 from autoloss.inference.classifier import Classifier
 from autoloss.models import networks_for
 from autoloss.records import Refit
+from autoloss.training.divisions import Trained
 
 MORE_ROWS = 1.5
 """All rows relative to those of a training, from which the last training is made by default."""
@@ -144,21 +145,12 @@ def trained_again(
     Returns:
         The model, and the number of its members that were trained again.
     """
-    training, best = session.study.space.training, selection.replication.epochs
     count = len(folds)
-    trials_again = [session.study.trial(number) for number in numbers]
-    divisions = make_divisions(session, folds, trials_again)
+    places = _by_weight(model, len(numbers))[:trials]
     members, trained = list(model.members), 0
-    for place in _by_weight(model, len(numbers))[:trials]:
-        number = numbers[place]
-        epochs = lasting_epochs(best[number])
-        [found] = session.train(
-            divisions.trained(replace(training, max_epochs=epochs)),
-            [session.study.trial(number)],
-            seeds=fresh_seeds(session.study.seed, count),
-            deadline=session.clock.ends,
-            at_once=True,
-        )
+    for place, found in zip(
+        places, _trained(session, selection, folds, [numbers[i] for i in places]), strict=False
+    ):
         if found.report.state != "complete":
             break
         for i, (fold, outcome) in enumerate(zip(folds, found.outcomes, strict=True)):
@@ -175,6 +167,28 @@ def trained_again(
         # Columns of all rows have other bins or levels, which need weights of other shapes.
         return model, 0
     return mixed, trained
+
+
+def _trained(
+    session: SearchSession, selection: Selection, folds: Sequence[Fold], numbers: Sequence[int]
+) -> Iterator[Trained]:
+    """Train trials on all rows, and yield them in order.
+
+    Without a time limit they train together. With one they train in turn, so that the trials that
+    it cuts off are the last.
+    """
+    trials = [session.study.trial(number) for number in numbers]
+    divisions = make_divisions(session, folds, trials)
+    best = selection.replication.epochs
+    for some in [trials] if session.clock.limit is None else [[one] for one in trials]:
+        yield from session.train(
+            divisions,
+            some,
+            seeds=fresh_seeds(session.study.seed, len(folds)),
+            schedules={number: lasting_epochs(best[number]) for number in numbers},
+            deadline=session.clock.ends,
+            at_once=True,
+        )
 
 
 def _can_mix(fold: Fold, model: Classifier) -> bool:

@@ -192,6 +192,7 @@ class SearchSession:
         *,
         seeds: Sequence[int] | None = None,
         epochs: Mapping[int, int] | None = None,
+        schedules: Mapping[int, int] | None = None,
         deadline: float | None = None,
         at_once: bool = False,
         needs_weights: bool = True,
@@ -204,12 +205,13 @@ class SearchSession:
             trials: The trials.
             seeds: Seed of the trainings on each division; by default that of the study.
             epochs: By number of the trial, the epoch at which it was cut off before.
+            schedules: By number of the trial, the epochs of its schedule, if not the study's.
             deadline: When to stop, on `time.monotonic`'s clock.
             at_once: Whether all trials form one population.
             needs_weights: Whether the best weights are needed.
             spare: Called after every epoch; names the candidates that stop.
         """
-        candidates = self.candidates(divisions, trials, seeds=seeds, epochs=epochs)
+        candidates = self._candidates(divisions, trials, seeds, epochs or {}, schedules or {})
         started = time.monotonic()
         self.timetable.begin()
         work = Work(
@@ -249,13 +251,13 @@ class SearchSession:
         self.divisions = self._divide()
         self.timetable.has_taught()
 
-    def candidates(
+    def _candidates(
         self,
         divisions: Divisions,
         trials: Sequence[Trial],
-        *,
-        seeds: Sequence[int] | None = None,
-        epochs: Mapping[int, int] | None = None,
+        seeds: Sequence[int] | None,
+        epochs: Mapping[int, int],
+        schedules: Mapping[int, int],
     ) -> list[Candidate]:
         """Return the trainings of trials, one division after another."""
         return [
@@ -265,7 +267,8 @@ class SearchSession:
                 weight_decay=trial.weight_decay,
                 dropout=trial.dropout,
                 seed=trial.seed if seeds is None else seeds[fold],
-                epochs=None if epochs is None else epochs.get(trial.number),
+                epochs=epochs.get(trial.number),
+                schedule=schedules.get(trial.number),
                 fold=fold,
             )
             for fold in range(len(divisions))

@@ -7,7 +7,7 @@ from autoloss.core.devices import is_out_of_memory
 from autoloss.training.batch import Batch, Orders, batch_size_for
 from autoloss.training.candidate import Candidate, Outcome
 from autoloss.training.job import Job
-from autoloss.training.loop import EpochReport, Spare, train
+from autoloss.training.loop import EpochReport, Spare, longest_schedule, train
 from autoloss.training.memory import empty_device_cache, half, if_it_fits, in_halves
 from autoloss.training.optimiser import RowAdamW
 from autoloss.training.pool import Pool
@@ -37,6 +37,7 @@ __all__ = [
     "if_it_fits",
     "in_halves",
     "is_out_of_memory",
+    "longest_schedule",
     "rungs",
     "train",
 ]

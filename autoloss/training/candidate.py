@@ -22,6 +22,7 @@ class Candidate:
         seed: Seed of the initial weights, the order of the rows and the dropout draws. Candidates
             of one seed share all three, so that their differences are the loss's.
         epochs: Epochs after which it stops, on the schedule of the whole training; None for all.
+        schedule: Epochs of its schedule; None for those of the study.
         fold: The number of its division of the rows, from 0.
     """
 
@@ -31,7 +32,12 @@ class Candidate:
     dropout: float = 0.0
     seed: int = 0
     epochs: int | None = None
+    schedule: int | None = None
     fold: int = 0
+
+    def scheduled(self, max_epochs: int) -> int:
+        """Return the epochs of its schedule, where those of the study are `max_epochs`."""
+        return max_epochs if self.schedule is None else self.schedule
 
 
 @dataclass(frozen=True)

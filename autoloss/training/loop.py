@@ -66,7 +66,7 @@ def train(
     numbers = pool.join(candidates)
     while pool.alive:
         pool.epoch()
-        report = _report(pool, numbers)
+        report = _report(pool, numbers, longest_schedule(jobs, candidates))
         if spare is not None and pool.alive:
             pool.drop([numbers[place] for place in spare(report, _places(numbers, pool.alive))])
         if on_epoch is not None:
@@ -74,11 +74,15 @@ def train(
     return [pool.take(number) for number in numbers]
 
 
-def _report(pool: Pool, numbers: Sequence[int]) -> EpochReport:
+def longest_schedule(jobs: Sequence[Job], candidates: Sequence[Candidate]) -> int:
+    """Return the epochs of the longest schedule of some candidates."""
+    return max(candidate.scheduled(jobs[0].config.max_epochs) for candidate in candidates)
+
+
+def _report(pool: Pool, numbers: Sequence[int], max_epochs: int) -> EpochReport:
     """Return the progress of a pool after an epoch."""
     points = tuple(pool.best_point(number) for number in numbers)
-    total = pool.config.max_epochs
-    return EpochReport(pool.epochs, total, len(numbers), len(pool.alive), pool.best, points)
+    return EpochReport(pool.epochs, max_epochs, len(numbers), len(pool.alive), pool.best, points)
 
 
 def _places(numbers: Sequence[int], alive: Sequence[int]) -> list[int]:

@@ -170,37 +170,40 @@ class Pool:
 
     def _train(self, population: Population, orders: Orders) -> bool:
         """Take the steps of an epoch until the deadline; return whether it is complete."""
-        config = self.config
-        total = orders.steps * config.max_epochs
-        ages = [self.epochs - start for start in population.starts]
-        firsts = [age * orders.steps for age in ages]
-        distinct = sorted(set(firsts))
-        every = range(orders.steps)
+        config, every = self.config, range(orders.steps)
+        # The first step of the epoch, and the steps of the schedule.
+        places = [
+            ((self.epochs - one.start) * orders.steps, self._epochs_of(one) * orders.steps)
+            for one in map(self._seen.__getitem__, self.alive)
+        ]
+        progress = {
+            (first, total): [(first + i) / total for i in every] for first, total in places
+        }
         factors = {
-            first: [
+            (first, total): [
                 lr_factor(first + i, total, warmup=config.warmup, decay=config.decay)
                 for i in every
             ]
-            for first in distinct
+            for first, total in progress
         }
-        # Candidates of one age share a number, as candidates that all start together do.
+        # Candidates of one age and schedule share a number.
         own_factors, own_progress = (
             torch.tensor(
-                [[values[first][i] for first in firsts] for i in every],
+                [[values[place][i] for place in places] for i in every],
                 dtype=torch.float64,
                 device=self.device,
             )
-            if len(distinct) > 1
+            if len(progress) > 1
             else None
-            for values in (factors, {f: [(f + i) / total for i in every] for f in distinct})
+            for values in (factors, progress)
         )
         epoch = orders.epoch()
         begin_epoch(self.jobs, orders, epoch)
         for i, rows in enumerate(epoch):
             batch = step_batch(self.jobs, orders, rows)
             if own_factors is None or own_progress is None:
-                first = distinct[0]
-                population.step(batch, orders, factors[first][i], progress=(first + i) / total)
+                factor, share = factors[places[0]][i], progress[places[0]][i]
+                population.step(batch, orders, factor, progress=share)
             else:
                 population.step(batch, orders, own_factors[i], progress=own_progress[i])
             if self.deadline is not None and time.monotonic() > self.deadline:
@@ -210,9 +213,12 @@ class Pool:
     def _goes_on(self, one: _Progress) -> bool:
         """Return whether a candidate continues: finite, and improved in its last epochs."""
         age = self.epochs - one.start
-        if one.diverged or age in (one.candidate.epochs, self.config.max_epochs):
+        if one.diverged or age in (one.candidate.epochs, self._epochs_of(one)):
             return False
         return age - one.best_epoch < self.config.patience
+
+    def _epochs_of(self, one: _Progress) -> int:
+        return one.candidate.scheduled(self.config.max_epochs)
 
 
 def facts_for(jobs: Sequence[Job], candidates: Sequence[Candidate]) -> ClassFacts:

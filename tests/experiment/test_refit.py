@@ -119,21 +119,21 @@ def test_a_refit_goes_as_far_as_the_trainings_did(best: list[int], epochs: int) 
 def test_the_learning_rate_of_a_refit_falls_to_zero(
     tmp_path: Path, plain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[tuple[int, set[int]]] = []
+    seen: list[tuple[set[int], set[int]]] = []
     train = SearchSession.train
 
-    def watch(self: SearchSession, divisions: Any, *given: Any, **options: Any) -> Any:
-        found = train(self, divisions, *given, **options)
+    def watch(self: SearchSession, divisions: Any, trials: Any, **options: Any) -> Any:
+        found = train(self, divisions, trials, **options)
         if not len(divisions.targets):
-            ends = {outcome.report.epochs for one in found for outcome in one.outcomes}
-            seen.append((divisions.jobs[0].config.max_epochs, ends))
+            own = {options["schedules"][trial.number] for trial in trials}
+            seen.append((own, {out.report.epochs for one in found for out in one.outcomes}))
         return found
 
     monkeypatch.setattr(SearchSession, "train", watch)
-    search(tmp_path, name="watched", refit=True)
-    # All members train to the last epoch of the schedule.
-    [(epochs, ends)] = seen
-    assert ends == {epochs}
+    search(tmp_path, name="watched", refit=True, ship="blend")
+    # All members train together, each to the last epoch of its schedule.
+    [(schedules, ends)] = seen
+    assert ends == schedules
 
 
 def test_a_refit_that_diverges_leaves_the_model_as_it_was(
@@ -147,32 +147,34 @@ def test_a_refit_that_diverges_leaves_the_model_as_it_was(
 
 @pytest.fixture
 def cut_after_one(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Let the trainings on all rows fail after the first trial; keep the members of each."""
+    """Let the training on all rows fail after the first trial; keep the members of each."""
     train, calls = SearchSession.train, []
 
     def cut(self: SearchSession, divisions: Any, *given: Any, **options: Any) -> Any:
         found = train(self, divisions, *given, **options)
         if len(divisions.targets):
             return found
-        calls.append(len(found[0].outcomes))
-        if len(calls) == 1:
-            return found
-        return [replace(found[0], report=replace(found[0].report, state="diverged"))]
+        kept = found[: not calls]
+        calls.extend(len(one.outcomes) for one in found)
+        gone = found[len(kept) :]
+        return kept + [replace(o, report=replace(o.report, state="diverged")) for o in gone]
 
     monkeypatch.setattr(SearchSession, "train", cut)
     return calls
 
 
-def test_members_stay_as_they_were_if_a_later_training_on_all_rows_is_cut_off(
-    tmp_path: Path, cut_after_one: list[int]
+@pytest.mark.parametrize("limit", [None, 600.0])
+def test_members_stay_as_they_were_if_a_later_training_on_all_rows_fails(
+    tmp_path: Path, cut_after_one: list[int], limit: float | None
 ) -> None:
-    result = search(tmp_path, name="cut", refit=True, ship="blend")
+    result = search(tmp_path, name="cut", refit=True, ship="blend", time_limit=limit)
     refit, numbers = (
         result.summary.refit,
         next(one.numbers for one in result.summary.policies if one.ships),
     )
     each = len(result.model.members) // len(numbers)
-    assert len(cut_after_one) == min(2, len(numbers))
+    # Under a limit no training follows one that failed.
+    assert len(cut_after_one) == (len(numbers) if limit is None else min(2, len(numbers)))
     assert (refit.trained, refit.members) == (each, len(result.model.members))
     seen = np.array([member.class_counts.sum().item() for member in result.model.members])
     by_trial = (seen == len(FRAME)).reshape(-1, each)

@@ -89,6 +89,17 @@ def test_who_joined_ends_with_its_own_last_epoch(job: Job, mixed: list[Candidate
     assert_same(first, late)
 
 
+def test_a_candidate_can_have_a_schedule_of_its_own(job: Job, mixed: list[Candidate]) -> None:
+    patient = replace(job.config, patience=99)
+    asked = [replace(mixed[k], schedule=epochs) for k, epochs in enumerate((3, None, 5))]
+    together = train(replace(job, config=patient), asked)
+    for candidate, outcome in zip(asked, together, strict=True):
+        own = replace(patient, max_epochs=candidate.scheduled(patient.max_epochs))
+        alone = train(replace(job, config=own), [replace(candidate, schedule=None)])[0]
+        assert len(outcome.report.curve) == own.max_epochs
+        assert_same(outcome, alone)
+
+
 def test_rows_of_different_ages_move_as_by_torch() -> None:
     older = RowAdamW(rows()[:2], lr=LR[:2], weight_decay=WEIGHT_DECAY[:2])
     for step in range(3):

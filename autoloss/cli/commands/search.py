@@ -135,27 +135,31 @@ def search(
     """Find the loss that should train a classifier on DATA, and compare it with cross-entropy."""
     arguments = options.search_arguments(locals())
     # Imports follow, because they join the locals.
-    from autoloss.cli.search_run import make_plan, require, results_only, run, show, show_plan
+    from autoloss.executors.fork_server import begun_early
 
-    if dry_run:
-        from autoloss.experiment.request import OUTPUT, Request
-        from autoloss.experiment.starting import check_start
+    # Workers load torch while this process does.
+    with begun_early(not dry_run and arguments["workers"] != 1 and executor != "ray"):
+        from autoloss.cli.search_run import make_plan, require, results_only, run, show, show_plan
 
-        check_start(Request.of(arguments))
+        if dry_run:
+            from autoloss.experiment.request import OUTPUT, Request
+            from autoloss.experiment.starting import check_start
+
+            check_start(Request.of(arguments))
+            with results_only(as_json):
+                planned = {name: value for name, value in arguments.items() if name not in OUTPUT}
+                plan = make_plan(lambda: _api().plan(data, **planned))
+            show_plan(plan, as_json=as_json)
+            return
         with results_only(as_json):
-            planned = {name: value for name, value in arguments.items() if name not in OUTPUT}
-            plan = make_plan(lambda: _api().plan(data, **planned))
-        show_plan(plan, as_json=as_json)
-        return
-    with results_only(as_json):
-        result = run(
-            lambda progress: _api().search(data, **arguments, progress=progress),
-            judge=lambda study, progress: _api().resume(
-                study, out=out, storage=storage, judge_now=True, progress=progress
-            ),
-            out=out,
-            storage=storage,
-        )
+            result = run(
+                lambda progress: _api().search(data, **arguments, progress=progress),
+                judge=lambda study, progress: _api().resume(
+                    study, out=out, storage=storage, judge_now=True, progress=progress
+                ),
+                out=out,
+                storage=storage,
+            )
     show(result, out=out, as_json=as_json)
     require(result, fail_unless)
 

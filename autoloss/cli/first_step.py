@@ -1,6 +1,6 @@
-"""A program that runs a search up to its first training step.
+"""A program that runs ``autoloss search`` up to its first training step.
 
-    python -m autoloss.bench.first_step TABLE FOLDER STARTED
+    python -m autoloss.cli.first_step TABLE TARGET FOLDER STARTED
 
 STARTED is the time at which the process was started, by `time.time`. The program writes the
 seconds since then to FOLDER/seconds.
@@ -13,10 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from autoloss import api
-from autoloss.bench.problem import TARGET
-from autoloss.executors import ProcessCrew, process_crew
-from autoloss.training import pool
+from autoloss.cli.commands import search
+from autoloss.executors import fork_server
 
 _HOOK = """
 import os, time
@@ -33,13 +31,35 @@ Population.step = first
 """Lets a process end with its first training step."""
 
 
-def main(table: str, folder: str, started: float) -> None:
+def main(table: str, target: str, folder: str, started: float) -> None:
     """Begin the default search of a table, and exit after the first training step.
 
     Timed steps, which choose the number of candidates trained together and estimate the duration,
     are no training steps.
     """
     hook = _HOOK.format(path=str(Path(folder, "seconds").resolve()), started=started)
+    before, ending = fork_server.PROGRAM.rsplit("; ", 1)
+    fork_server.PROGRAM = f"{before}\n{hook}\n{ending}"
+    load = search._api
+
+    def loaded() -> Any:
+        api = load()
+        _end_with_first_step(hook)
+        return api
+
+    search._api = loaded
+    sys.argv[1:] = ["search", table, "--target", target, "--out", str(Path(folder, "reports"))]
+    sys.argv += ["--tracking-uri", f"sqlite:///{Path(folder, 'mlflow.db').as_posix()}", "--quiet"]
+    from autoloss.cli import main as program
+
+    program()
+
+
+def _end_with_first_step(hook: str) -> None:
+    """Let this process end with its own first training step, or with that of a worker."""
+    from autoloss.executors import ProcessCrew, process_crew
+    from autoloss.training import pool
+
     train: Any = pool.Pool._train
 
     def trained_here(*args: Any) -> Any:
@@ -51,16 +71,10 @@ def main(table: str, folder: str, started: float) -> None:
         os._exit(0)
 
     pool.Pool._train = trained_here  # type: ignore[method-assign,assignment]
-    before, ending = process_crew._PROGRAM.rsplit("; ", 1)
-    process_crew._PROGRAM = f"{before}\n{hook}\n{ending}"
+    before, ending = process_crew.PROGRAM.rsplit("; ", 1)
+    process_crew.PROGRAM = f"{before}\n{hook}\n{ending}"
     ProcessCrew.replace = ended  # type: ignore[method-assign]
-    api.search(
-        table,
-        TARGET,
-        out=Path(folder, "reports"),
-        tracking_uri=f"sqlite:///{Path(folder, 'mlflow.db').as_posix()}",
-    )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], float(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4]))
