@@ -38,7 +38,7 @@ class Setting:
 
     @cached_property
     def jobs(self) -> tuple[Job, ...]:
-        """Return the only division, the same object for all trainings."""
+        """Return the only division, the same object for all training runs."""
         return (self.job,)
 
     @property

@@ -62,7 +62,7 @@ def search_seconds(
         trials: The number of trials.
         limit: Time limit in seconds.
     """
-    # It imports what a search needs, and the loops do not.
+    # It imports the modules of a search, and the loops do not.
     from autoloss import api
 
     folder.mkdir()

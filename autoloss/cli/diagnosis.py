@@ -45,8 +45,9 @@ def diagnose(
         seed: Seed of folds, bootstrap and drawn outcomes.
         losses: Files that declare the custom losses.
         network: The custom network, as FILE.py:NAME, if it trained the model.
-        features: The user's own function of the features, as FILE.py:NAME, if the model has one.
-        ood: Strangers: rows for a model, or a file of saved predictions beside `logits`.
+        features: The custom function of the features, as FILE.py:NAME, if the model has one.
+        ood: Out-of-distribution (OOD) rows for a model, or a file of saved predictions beside
+            `logits`.
 
     Raises:
         InputError: If a file is missing or wrong.

@@ -34,7 +34,7 @@ def guarded(run: Callable[[], object]) -> int:
     """
     try:
         code = run()
-        # What is still in the buffer may not fit on a full disk.
+        # The rest of the buffer may not fit on a full disk.
         sys.stdout.flush()
     except Exception as error:
         if stop := received():

@@ -1,4 +1,4 @@
-"""The options of strangers: rows that belong to no class."""
+"""The options of out-of-distribution (OOD) rows."""
 
 from __future__ import annotations
 

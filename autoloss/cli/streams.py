@@ -10,7 +10,7 @@ from autoloss.core.errors import UnwritableError
 
 
 class _Stream:
-    """A stream that decides what a failed write means; else it is the stream in it."""
+    """A stream that decides the meaning of a failed write; else it is the stream in it."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -27,7 +27,7 @@ class _Stream:
             return len(text)
 
     def flush(self) -> None:
-        """Write what is in the buffer."""
+        """Write the contents of the buffer."""
         try:
             self._stream.flush()
         except OSError as error:

@@ -1,7 +1,7 @@
 """The code and the addresses that the user has named on this machine.
 
-A study keeps paths of code and addresses of databases. It may come from a stranger, so it uses
-only those that its user has named before.
+A study keeps paths of code and addresses of databases. It may come from an untrusted source, so it
+uses only those that its user has named before.
 """
 
 from __future__ import annotations

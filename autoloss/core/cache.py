@@ -1,4 +1,4 @@
-"""The cache of a user: decoded pictures and computed features, in files that may be deleted."""
+"""The cache of a user: decoded images and computed features, in files that may be deleted."""
 
 from __future__ import annotations
 

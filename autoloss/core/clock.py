@@ -37,7 +37,7 @@ class Clock:
         started: When the search began, on `time.monotonic`'s clock.
         limit: The most seconds of the search; None for no limit.
         training: Seconds spent in training so far.
-        reserved: Seconds at the end of the limit that are kept for the final trainings, the
+        reserved: Seconds at the end of the limit that are kept for the final training runs, the
             verdict and the report.
         processor: Processor seconds of the process when the search began.
     """

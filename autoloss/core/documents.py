@@ -1,4 +1,4 @@
-"""JSON and TOML of strangers: a text that is none, of any sort, is a ValueError of one line."""
+"""JSON and TOML from untrusted sources: any malformed text is a ValueError of one line."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ class AutolossError(Exception):
 
 
 class InputError(AutolossError, ValueError):
-    """The user's data or options are wrong; one line names the fault and the remedy."""
+    """The user's data or options are wrong; a line names the fault and the remedy."""
 
     exit_code = 2
 

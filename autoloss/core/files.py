@@ -49,7 +49,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         yield part
         # mkdtemp lets only the owner open the folder.
         part.chmod(0o755)
-        # What another program may have left at this moment.
+        # Files that another program may have left at this moment.
         _settle(folder)
         part.rename(folder if is_new else folder / STAGED)
     finally:
@@ -58,7 +58,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 
 
 def settle(folder: Path) -> None:
-    """Finish what a killed `replacing_folder` has begun; on a read-only disk, nothing."""
+    """Finish the work of a killed `replacing_folder`; on a read-only disk, nothing."""
     with contextlib.suppress(OSError):
         _settle(folder)
 
@@ -75,7 +75,7 @@ def _settle(folder: Path) -> None:
         place = root / file.relative_to(staged)
         if not place.parent.is_dir():
             place.parent.mkdir(parents=True, exist_ok=True)
-        # The folder of a stranger may have a link in the place of a folder.
+        # An untrusted folder may have a link in the place of a folder.
         if place.parent.resolve() == place.parent:
             _move(file, place)
     # Only empty folders: another program may have staged its files by now.
@@ -133,7 +133,7 @@ def writable(folder: Path, subject: str = "The folder of a study") -> Iterator[N
 def check_inside(folder: Path) -> None:
     """Check that a folder holds plain files alone, and no link that leads out of it.
 
-    A folder may come from a stranger: its links would have other files read, or written.
+    A folder may come from an untrusted source: its links would have other files read, or written.
 
     Args:
         folder: The folder; it may be a link itself.

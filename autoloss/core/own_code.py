@@ -1,7 +1,7 @@
 """Runs the user's Python files as modules, and reports their errors in one line.
 
-A study keeps the paths of such files. It may come from a stranger, so only code that this user has
-named before, on this machine and as it is now, runs because a study names it.
+A study keeps the paths of such files. It may come from an untrusted source, so only code that this
+user has named before, on this machine and as it is now, runs because a study names it.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class NetworkConfig:
             the width, if there is no hidden layer more; 0 for never.
         numbers: Embedding of the numeric columns: ``"bins"``, the piecewise-linear encoding of
             quantile bins; ``"waves"``, learnt frequencies of each column; or ``"auto"`` for the
-            better of the two in a short training before the search.
+            better of the two in a short training run before the search.
         bins: Most bins of a numeric column; 0 for none.
         embedding: Width of the embedding of a categorical column that is too wide for one-hot.
         terms: Most terms of the columns of free text, together: words and parts of words.
@@ -82,15 +82,15 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """The changes of pictures in training, drawn once a mini-batch for all candidates.
+    """The changes of images in training, drawn once a mini-batch for all candidates.
 
     Args:
         shift: The farthest shift as a share of the side, to all four sides; the edge is repeated.
-        mirror: Whether half of the pictures are mirrored, left for right.
-        erase: The share of the pictures in which a square of a fifth to two fifths of the side is
+        mirror: Whether half of the images are mirrored, left for right.
+        erase: The share of the images in which a square of a fifth to two fifths of the side is
             erased.
-        crop: The most that a random part of a picture, which is enlarged to its size, is shorter
-            than the picture, as a share of the side.
+        crop: The most that a random part of an image, which is enlarged to its size, is shorter
+            than the image, as a share of the side.
     """
 
     shift: float = 0.0
@@ -100,7 +100,7 @@ class AugmentConfig:
 
     @property
     def is_none(self) -> bool:
-        """Return whether pictures stay as they are."""
+        """Return whether images stay as they are."""
         return not (self.shift or self.mirror or self.erase or self.crop)
 
 
@@ -115,13 +115,13 @@ class ProtocolConfig:
         folds: Folds of the cross-validation of fewer than 2 000 rows; 1 for a holdout, whatever
             the number of rows.
         finalists: Families whose best trial is trained again.
-        replicates: Trainings of every finalist, each on a fresh division and seed, where rows are
-            locked or nested.
+        replicates: Training runs of every finalist, each on a fresh division and seed, where rows
+            are locked or nested.
         judge: The rows of the verdict: ``"out_of_fold"`` for all rows of fewer than 10 000, each
-            judged by trainings that held it out; ``"nested"`` for nested cross-validation of the
-            whole search under 1 000 rows; ``"locked"`` for a locked fifth, whatever the number of
-            rows. With more rows, a fifth is locked in any case.
-        outer_folds: Folds of the trainings that judge all rows, or outer folds of the nested
+            judged by training runs that held it out; ``"nested"`` for nested cross-validation of
+            the whole search under 1 000 rows; ``"locked"`` for a locked fifth, whatever the number
+            of rows. With more rows, a fifth is locked in any case.
+        outer_folds: Folds of the training runs that judge all rows, or outer folds of the nested
             cross-validation; 0 for a locked part, whatever the number of rows.
         outer_repeats: Repeats of these folds.
         outer_work: The most work of nested outer folds as a multiple of the search's, counted in

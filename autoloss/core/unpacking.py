@@ -8,7 +8,7 @@ from typing import Any
 SMALL = 1 << 30
 """Bytes that any file may unpack to."""
 RATIO = 200
-"""Times its size that a file may unpack to beyond them; text and pictures reach 5 to 100."""
+"""Times its size that a file may unpack to beyond them; text and images reach 5 to 100."""
 
 
 class Overpacked(OSError):

@@ -16,7 +16,7 @@ _NOT_DEALT = -2
 def deal(codes: Codes, *, n_folds: int, seed: int, groups: Codes | None = None) -> Rows:
     """Assign rows to folds for stratified cross-validation.
 
-    Each class is spread evenly over the folds, to within a row without groups. Every training
+    Each class is spread evenly over the folds, to within a row without groups. Every training run
     part keeps a row of every class: the only row or group of a class always trains. The same
     holds for the yes and the no of each of several labels, which are spread as evenly as can be.
 

@@ -132,7 +132,7 @@ def _judge(
         rows: The rows that train and validate.
         codes: Class of every row of the table.
         labels: Its target.
-        is_given: Whether validation rows are given: then no training holds out other rows.
+        is_given: Whether validation rows are given: then no training run holds out other rows.
     """
     if asked == "locked":
         return asked, ""

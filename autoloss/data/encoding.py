@@ -34,7 +34,7 @@ def check_version(state: Mapping[str, Any], version: int) -> None:
 
 
 def change_at_random(inputs: Any) -> bool:
-    """Return whether rows differ from one `take` to the next, as randomly changed pictures do.
+    """Return whether rows differ from one `take` to the next, as randomly changed images do.
 
     Training takes them anew for every mini-batch.
     """

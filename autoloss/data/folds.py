@@ -134,7 +134,7 @@ class Encoder:
         """
 
     def plain(self, rows: Rows) -> Any:
-        """Return rows of the data as a program of the user's own has them, before any encoding.
+        """Return rows of the data in the form of a custom program, before any encoding.
 
         Raises:
             InputError: There is no such form.

@@ -1,4 +1,4 @@
-"""What a report shows of a row: the first words of a text, or a small copy of a picture."""
+"""The excerpt of a row in a report: the first words of a text, or a small copy of an image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LONGEST = 120
 """Characters of a text."""
 SIDE = 64
-"""Pixels of the longer side of a picture."""
+"""Pixels of the longer side of an image."""
 _SHARP = 32
 
 
@@ -26,7 +26,7 @@ class Glimpse:
 
     Args:
         words: The first words of its text; empty for none.
-        picture: A small copy of its picture as a data URL; empty for none.
+        picture: A small copy of its image as a data URL; empty for none.
     """
 
     words: str = ""
@@ -47,14 +47,14 @@ class Glimpse:
 
     @classmethod
     def of_picture(cls, image: Image) -> Glimpse:
-        """Return a small copy of a picture of Pillow in grey or colour."""
+        """Return a small copy of a Pillow image in grey or colour."""
         from PIL import Image
 
         if max(image.size) > SIDE:
             image = image.copy()
             image.thumbnail((SIDE, SIDE), Image.Resampling.BILINEAR)
         stream = io.BytesIO()
-        # JPEG blurs the few pixels of a small picture.
+        # JPEG blurs the few pixels of a small image.
         form = "PNG" if max(image.size) <= _SHARP else "JPEG"
         image.save(stream, form, **({} if form == "PNG" else {"quality": 80}))
         code = base64.b64encode(stream.getvalue()).decode()
@@ -62,7 +62,7 @@ class Glimpse:
 
     @classmethod
     def of_pixels(cls, pixels: NDArray[np.uint8]) -> Glimpse:
-        """Return a small copy of a picture (H, W, C), C of 1 or 3."""
+        """Return a small copy of an image (H, W, C), C of 1 or 3."""
         from PIL import Image
 
         flat = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels

@@ -52,11 +52,11 @@ class InputKind:
         space: Maps an encoding to the search space in place of the default; empty for that of the
             kind of label.
         needs: Maps the encodings to the packages that a model needs besides those of every model.
-        scope: Maps an encoding to a sentence on what a verdict does not cover; empty for nothing.
-        own_code: Maps an encoding to the code of the user's own that a model needs and does not
+        scope: Maps an encoding to a sentence on the limits of a verdict; empty for nothing.
+        own_code: Maps an encoding to the custom code that a model needs and does not
             hold; empty for none.
-        provides: What losses may need that only inputs of this kind have.
-        built_in: Whether there is a network for it besides one of the user's own.
+        provides: Needs of losses that only inputs of this kind meet.
+        built_in: Whether there is a built-in network for it.
     """
 
     encoder: type[Encoder]

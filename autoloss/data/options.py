@@ -82,7 +82,7 @@ def _check_format(form: str) -> None:
         )
 
 
-# Larger pictures would not fit the memory of a training.
+# Larger images would not fit the memory of a training run.
 _LARGEST = 512
 
 
@@ -98,17 +98,17 @@ class DataOptions:
         tokens: Column of the tokens of sequences, whose tags are the target; None for a table of
             rows.
         constrained: Whether tags of entities are decided so that each may follow the one before.
-        images: Column of pictures: paths relative to the file, encoded pictures, or arrays; None
-            for a table of rows, and for a folder of pictures.
-        image_size: The longest side in pixels at which pictures are read; by default that of the
-            median picture, 64 at most.
-        skip_bad: Whether pictures that cannot be read are left out instead of refused.
-        features: A frozen network that turns pictures, or texts of a column, into vectors:
+        images: Column of images: paths relative to the file, encoded images, or arrays; None
+            for a table of rows, and for a folder of images.
+        image_size: The longest side in pixels at which images are read; by default that of the
+            median image, 64 at most.
+        skip_bad: Whether images that cannot be read are left out instead of refused.
+        features: A frozen network that turns images, or texts of a column, into vectors:
             ``st:NAME``, ``hf:NAME``, ``timm:NAME``, ``torchvision:NAME`` or ``FILE.py:NAME``; None
             for pixels and columns as they are.
         valid: A table whose rows validate, instead of a share of the data.
         test: A table whose rows are locked, instead of a share of the data.
-        ood: Strangers, rows that belong to no class, with the columns of the data.
+        ood: Out-of-distribution (OOD) rows, with the columns of the data.
         groups: Column of groups: rows with the same value stay in the same part; not an input.
         cost_column: Column of the cost of each row, by which the costs of its decisions are
             multiplied; not an input.
@@ -133,7 +133,7 @@ class DataOptions:
     image_size: int | None = None
     skip_bad: bool = False
     features: str | None = option(None, full=full_place)
-    # A path, a frame, or what a program holds.
+    # A path, a frame, or an object of a program.
     valid: Any = option(None, plain=path_of, full=full_source, unkept="frames")
     test: Any = option(None, plain=path_of, full=full_source, unkept="frames")
     ood: Any = option(None, plain=path_of, full=full_source, unkept="frames")
@@ -183,7 +183,7 @@ class DataOptions:
 
     @property
     def has_own_features(self) -> bool:
-        """Return whether a function of the user's own computes the features."""
+        """Return whether a custom function computes the features."""
         return self.features is not None and ".py:" in self.features
 
     @property

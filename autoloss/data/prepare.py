@@ -196,7 +196,7 @@ def _counts(
         total = pool + valid
         n_rows += len(folds[0].valid)
     if locked is None:
-        # Trainings that judge all rows test what they validate on.
+        # Training runs that judge all rows test on their validation rows.
         outer = count([fold.test for fold in divisions.outer]) if divisions.outer else valid
         return total, {"valid": valid, "test": outer}, n_rows
     held = {"valid": valid, "test": locked.class_counts}

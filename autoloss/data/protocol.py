@@ -45,8 +45,8 @@ def carried_out(
     """Return the resampling that was carried out, which a time limit may have reduced.
 
     Args:
-        planned: What was planned.
-        replicates: Trainings of every finalist.
+        planned: The plan.
+        replicates: Training runs of every finalist.
         repeats: Repeats of the nested cross-validation, as planned and as they were.
     """
     before, after = repeats

@@ -178,7 +178,7 @@ def _load_sequences(source: Source, options: DataOptions) -> Sources:
 
 
 def _load_pictures(source: Source, options: DataOptions) -> Sources:
-    """Read the tables of a study of pictures; see `load_sources`."""
+    """Read the tables of a study of images; see `load_sources`."""
     tables = _pictures(source, options)
     main = tables["data"]
     shape = common_shape(main.cells, options.image_size, label=main.table.label)
@@ -220,7 +220,7 @@ def _load_frozen(source: Source, options: DataOptions, told: Callable[[str], obj
 
 
 def _pictures(source: Source, options: DataOptions) -> dict[str, PictureTable]:
-    """Return the tables of pictures of a study by name, before they are decoded."""
+    """Return the tables of images of a study by name, before they are decoded."""
     given = {name: getattr(options, name) for name in ("test", "valid")}
     others = {
         name: load_pictures(one, options, name=name)
@@ -241,7 +241,7 @@ def _beside(
     """Return the tables of a study whose inputs stand beside them.
 
     Args:
-        read: Each table by name, with what stands beside it.
+        read: Each table by name, with the data beside it.
         inputs: The column of the inputs, and that of their hashes.
         options: The options.
         kind: The kind of input.

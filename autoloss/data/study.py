@@ -44,7 +44,7 @@ class StudyDivisions:
         search: Divisions on which candidates are compared.
         outer: Outer folds of nested cross-validation; none where rows are locked.
         outer_repeats: How often that is repeated.
-        covering: Folds of the trainings that judge all rows; 0 with another judge.
+        covering: Folds of the training runs that judge all rows; 0 with another judge.
         locked: Rows that the search locks; None if the user gives them, or none are locked.
     """
 
@@ -67,12 +67,12 @@ class StudyData:
     """A table that is ready for a search.
 
     Args:
-        task: What is predicted.
+        task: The labels to predict.
         folds: Divisions on which candidates are compared, each with an encoding of its own.
         locked: Rows that only the confirmation may see; None if all rows are judged.
         resampling: How rows were divided, as plain values.
         summary: All of this as plain values; its numbers of rows are those of the first fold.
-        notes: What the user should know, one sentence each.
+        notes: Notes for the user, a sentence each.
         fingerprint: Hash of the tables, whatever the options.
     """
 
@@ -158,7 +158,7 @@ class StudyData:
         Each holds out a quarter of the rows that are not locked, other ones than any fold before.
         Where the verdict is of all rows, the divisions hold out every row as often.
         By time, or where validation rows are given, there is one division: it is returned `n`
-        times, and the trainings differ by their seeds alone.
+        times, and the training runs differ by their seeds alone.
 
         Args:
             n: How many.
@@ -260,7 +260,7 @@ class StudyData:
     def whole(self, encoding: Any = None) -> Fold:
         """Return all rows as training rows, with no row held out.
 
-        Given test rows are left out: they are the user's own.
+        Test rows that the user gives are left out.
 
         Args:
             encoding: Encodes the rows; None for that of the rows themselves.
@@ -286,7 +286,7 @@ class StudyData:
         return rows
 
     def share_of_whole(self, n_train: float) -> float:
-        """Return the number of rows of `whole` relative to that of a training."""
+        """Return the number of rows of `whole` relative to that of a training run."""
         divisions = self._divisions
         given = 0 if divisions.valid is None else len(divisions.valid.rows)
         locked = 0 if divisions.locked is None else len(divisions.locked)
@@ -300,7 +300,7 @@ class StudyData:
 
     @property
     def inputs_in_table(self) -> bool:
-        """Return whether the inputs stand in the table, not beside it as pictures do."""
+        """Return whether the inputs stand in the table, not beside it as images do."""
         return self._encoder.sources.main.beside is None
 
     def read_by(self, encoding: Any) -> Any:
@@ -334,7 +334,7 @@ class StudyData:
         return len(self.read_by(self.encoding).codes) if is_sequence else len(self.table)
 
     def plain(self, rows: Tensor) -> Any:
-        """Return some rows of the data as a program of the user's own has them.
+        """Return some rows of the data in the form of a custom program.
 
         Raises:
             InputError: There is no such form.

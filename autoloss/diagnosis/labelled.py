@@ -46,7 +46,7 @@ class LabelledPredictions:
 
     Args:
         log_probs: Log probabilities as the model reports them.
-        logits: Inputs of the loss in training, from each of R trainings.
+        logits: Inputs of the loss in training, from each of R training runs.
         targets: Classes, int64.
         weights: Weights of the rows, mean 1, float64; None for equal weights.
         classes: Names of the classes.

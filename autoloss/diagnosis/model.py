@@ -50,7 +50,7 @@ def diagnose_model(
         classifier: The model.
         data: Rows held out from its training, with the target column.
         loss: The loss whose gradient is shown; by default the loss that trained the model.
-        ood: Strangers, rows of the same columns that belong to no class; no target is read.
+        ood: Out-of-distribution (OOD) rows with the same columns; no target is read.
         name: Name of the diagnosis.
         seed: Seed of all draws.
 
@@ -87,11 +87,11 @@ def diagnose_model(
 
 
 Given = tuple[LabelledPredictions, list[Inputs], Labels]
-"""Predictions for labelled rows, the rows as each training reads them, and the labels of all."""
+"""Predictions for labelled rows, the rows as each training run reads them, and all labels."""
 
 
 def _logits(classifier: Classifier, data: Source) -> tuple[Tensor, list[Inputs]]:
-    """Return the raw scores of every training as `Classifier.logits`, and the rows it reads."""
+    """Return the logits of every training run as `Classifier.logits`, and the rows it reads."""
     rows = classifier.by_member(encoded_rows(classifier.encodings, data))
     found = [classifier.member_logits(place, one) for place, one in enumerate(rows)]
     return torch.stack(found).float(), rows
@@ -105,7 +105,7 @@ def _given(classifier: Classifier, data: Source) -> Given:
     table, pieces = kind_of_encoding(encodings[0]).reader(encodings).labelled(data)
     target = classifier.task.target
     if table.target is not None and target not in table.frame:
-        # The source names its classes itself, as a folder of pictures does.
+        # The source names its classes itself, as a folder of images does.
         table = replace(table, frame=table.frame.rename(columns={table.target: target}))
     if classifier.task.names:
         return _of_labels(classifier, pieces, table)

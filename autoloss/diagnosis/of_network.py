@@ -29,13 +29,13 @@ _WEIGHTS = 4_000_000
 def network_surface(
     classifier: Classifier, inputs: Any, labels: Labels, *, place: int, seed: int
 ) -> Surface | str:
-    """Return the surface around the network of a training, or why there is none.
+    """Return the surface around the network of a training run, or why there is none.
 
     Args:
         classifier: The model.
-        inputs: The rows, encoded for the training.
+        inputs: The rows, encoded for the training run.
         labels: Their labels; below 0 where missing.
-        place: The number of the training.
+        place: The number of the training run.
         seed: Seed of the part of the rows and of the random directions.
     """
     member, network = classifier.members[place], classifier.networks[place]

@@ -66,8 +66,8 @@ def diagnose(
         classes: Names of the classes, or of several labels; their numbers by default.
         weights: Weights of the rows or sequences, in any unit.
         kind: Whether `logits` are logits or probabilities.
-        ood: The same predictions for strangers, rows that belong to no class; they show how well
-            each score tells strangers from these rows.
+        ood: The same predictions for out-of-distribution (OOD) rows; they show how well each
+            score separates them from these rows.
         name: Name of the diagnosis.
         seed: Seed of the folds, the bootstrap and drawn outcomes.
 
@@ -110,8 +110,8 @@ def diagnosed(
         predictions: Predictions and labels.
         loss: The loss whose gradient is shown.
         name: Name of the diagnosis.
-        counts: Class counts or facts of each training; the counts of the labels by default.
-        strange: Logits of each training for strangers, or log probabilities, ``(R, M, C)``.
+        counts: Class counts or facts of each training run; the counts of the labels by default.
+        strange: Logits of each training run for OOD rows, or log probabilities, ``(R, M, C)``.
         seed: Seed of all draws.
     """
     spec, dropped = determined_part(loss_of(loss))

@@ -49,12 +49,12 @@ def gradients_of(
     losses: Sequence[LossSpec],
     counts: Sequence[Tensor | ClassFacts],
 ) -> Gradients:
-    """Return the gradient of each loss on the logits of every row, averaged over R trainings.
+    """Return the gradient of each loss on the logits of every row, averaged over R training runs.
 
     Args:
         predictions: Predictions and labels.
         losses: The losses.
-        counts: Class counts or facts of each of the R trainings.
+        counts: Class counts or facts of each of the R training runs.
     """
     n_rows, n_classes = predictions.n_rows, len(predictions.classes)
     size = torch.empty(len(losses), n_rows)

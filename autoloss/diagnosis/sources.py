@@ -22,12 +22,12 @@ def sources_of(
 ) -> tuple[dict[ReadoutName, Tensor], tuple[str, ...]]:
     """Return the scores of a loss's other read-outs, and notes on missing ones.
 
-    Probabilities are averaged over the trainings.
+    Probabilities are averaged over the training runs.
 
     Args:
-        logits: Logits of R trainings, ``(R, N, C)``.
+        logits: Logits of R training runs, ``(R, N, C)``.
         spec: Their loss.
-        counts: Class counts or facts of each training.
+        counts: Class counts or facts of each training run.
         raw: Whether to include the softmax of the logits.
 
     Returns:
@@ -64,7 +64,7 @@ def _link(objective: Objective) -> Callable[[Tensor], Tensor]:
 
 
 def _mean(logits: Tensor, readers: Sequence[Callable[[Tensor], Tensor]]) -> Tensor:
-    """Return the log of the mean probability over the trainings, ``(N, C)``."""
+    """Return the log of the mean probability over the training runs, ``(N, C)``."""
     step = max(64, _BLOCK // logits.shape[-1])
     found = []
     for part in torch.split(logits, step, dim=1):

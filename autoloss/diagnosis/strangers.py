@@ -1,4 +1,4 @@
-"""The diagnosis of strangers: how well each score tells them from the rows of the task."""
+"""The diagnosis of OOD rows: how well each score separates them from the rows of the task."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ DRAWS = 300
 
 
 def strangers_of(predictions: LabelledPredictions, strange: Tensor, *, seed: int = 0) -> Strangers:
-    """Return how well each score tells strangers from the rows of a diagnosis.
+    """Return how well each score separates OOD rows from the rows of a diagnosis.
 
     Args:
         predictions: The predictions for rows of the task, a class each.
-        strange: Logits of each training for the strangers, or log probabilities.
+        strange: Logits of each training run for the OOD rows, or log probabilities.
         seed: Seed of the folds and of the bootstrap.
 
     Raises:
-        InputError: A row has several labels or is a sequence, or there are too few strangers.
+        InputError: A row has several labels or is a sequence, or there are too few OOD rows.
 
     Shape:
         strange ``(R, M, C)``.
@@ -121,7 +121,7 @@ def _curve(
 def _part(
     pair: Pair, weights: Pair, known: np.ndarray, strange: np.ndarray, most: int | None = None
 ) -> Detection:
-    """Return the figures of some known rows and strangers."""
+    """Return the figures of some in-distribution and OOD rows."""
     return detection(
         pair[0][known], pair[1][strange], weights[0][:most, known], weights[1][:most, strange]
     )

@@ -1,7 +1,7 @@
 """A process that imports a worker's program once, and forks for each worker.
 
 The import of torch takes most of a worker's start. The fork server imports it once, beside the
-search, and its forks share the memory of what it imported. A fork after the import is safe only on
+search, and its forks share the memory of its imports. A fork after the import is safe only on
 Linux.
 """
 

@@ -67,7 +67,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Needs:
-    """What the node of a worker must have, also if it joins after the search began.
+    """The needs of the node of a worker, also if it joins after the search began.
 
     Args:
         versions: The versions of Python and packages in the process that asks and tells.
@@ -97,7 +97,7 @@ class RayWorker:
     arrives once.
 
     Args:
-        needs: What this node must have.
+        needs: The needs of this node.
         device: Where to train: ``"cpu"``, with a single thread, or ``"cuda"``.
 
     Raises:

@@ -114,7 +114,7 @@ class RayCluster:
 
         Args:
             count: Their number.
-            needs: What their nodes must have.
+            needs: The needs of their nodes.
             has_gpus: Whether each has a GPU of its own.
         """
         actor = self.ray.remote(RayWorker).options(

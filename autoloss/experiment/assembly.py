@@ -17,7 +17,7 @@ from autoloss.training import Outcome
 
 
 def member_of(fold: Fold, outcome: Outcome, readout: Readout) -> Member:
-    """Return a training as a member of a model."""
+    """Return a training run as a member of a model."""
     return Member(fold.encoding, outcome.weights.cpu(), readout, fold.class_counts)
 
 

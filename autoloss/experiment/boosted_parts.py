@@ -31,7 +31,7 @@ def boosted_parts(data: StudyData, train: Sequence[Part], test: Part, *, seed: i
         data: The data, which gradient boosting can learn from.
         train: The parts to train on.
         test: The part to predict.
-        seed: Seed of samples and trainings.
+        seed: Seed of samples and training runs.
 
     Returns:
         The predictions of the rows of the part.

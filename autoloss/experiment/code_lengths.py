@@ -31,7 +31,7 @@ CLOSING_SECONDS = 2.0
 
 
 class _TimeUp(Exception):
-    """The time limit ended a training before its schedule."""
+    """The time limit ended a training run before its schedule."""
 
 
 def with_training_code(
@@ -42,7 +42,7 @@ def with_training_code(
     Args:
         found: The code lengths on the rows of the verdict.
         session: The search.
-        selection: Challenger and tuned cross-entropy with their trainings.
+        selection: Challenger and tuned cross-entropy with their training runs.
     """
     if session.opened.teacher is not None:
         return replace(found, reason="the teacher may know labels of later blocks")
@@ -58,7 +58,7 @@ def with_training_code(
     try:
         return replace(found, training=_coded(session, selection, folds))
     except _TimeUp:
-        return replace(found, reason="the time limit ended a training of a block")
+        return replace(found, reason="the time limit ended the training run of a block")
 
 
 def _coded(session: SearchSession, selection: Selection, folds: Sequence[Fold]) -> TrainingCode:

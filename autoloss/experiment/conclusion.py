@@ -107,7 +107,7 @@ def conclude(session: SearchSession, boosting: Ahead[Boosted | None]) -> SearchR
 
 
 def _shown(session: SearchSession, found: Disagreements | None) -> Disagreements | None:
-    """Return the examples of a report with the words or pictures of their rows."""
+    """Return the examples of a report with the words or images of their rows."""
     if found is None:
         return None
     seen = session.opened.data.glimpses(found.table, [one.row for one in found.examples])
@@ -192,7 +192,7 @@ def saved_models(
         folder: The folder.
         summary: The study.
         register: Name in the model registry; None for none.
-        is_own: Whether the network is the user's own, whose models are left out because MLflow
+        is_own: Whether the network is custom; its models are left out because MLflow
             cannot load them without its code.
     """
     if is_own:
@@ -248,7 +248,7 @@ def show_result(
         tracker: Shows the trials.
         progress: Receives the progress.
         register: Name in the model registry; None for none.
-        is_own: Whether the network is the user's own.
+        is_own: Whether the network is custom.
         seconds: How long to wait for MLflow.
 
     Returns:
@@ -285,7 +285,7 @@ def _write_loss(result: SearchResult, path: Path) -> None:
     try:
         code = result.recommended.source(task=kind)
     except InputError:
-        # The user's own loss may need more than torch; its code is in the user's file. An empty
+        # A custom loss may need more than torch; its code is in the user's file. An empty
         # file removes the code of the loss that shipped before.
         path.touch()
     else:

@@ -117,7 +117,7 @@ def confirm_on_locked(
         calibrated=means[1].numpy(),
         challenger=means[0].numpy(),
     )
-    # The verdict compares the losses; what ships has a temperature of its mean besides.
+    # The verdict compares the losses; the shipped model also has a temperature of its mean.
     shipped = _tempered(means[0], models[challenger]), _tempered(means[1], models[baseline])
     boosted = boost(session, (data.train, data.valid), test)
     ships = shipped[choice.place_of_shipped(verdict.decision)]

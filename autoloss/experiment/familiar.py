@@ -1,4 +1,4 @@
-"""The scores of familiar rows, which a model keeps for the thresholds of strangers."""
+"""The scores of in-distribution rows, which a model keeps for its OOD thresholds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autoloss.inference.strangers import OodScore, StrangerRule, has_strangers
 from autoloss.metrics.strangers import OF_LOGITS
 
 USUAL = tuple(map(OodScore, OF_LOGITS))
-"""The scores whose values for familiar rows a model keeps."""
+"""The scores whose values for in-distribution rows a model keeps."""
 
 
 def with_familiar(
@@ -20,13 +20,13 @@ def with_familiar(
     *,
     score: OodScore | None = None,
 ) -> Classifier:
-    """Return a model that knows the scores of the rows that its trainings held out.
+    """Return a model that knows the scores of the rows that its training runs held out.
 
     Args:
         model: The model; of several labels and of sequences it stays as it is.
         pool: The predictions for these rows.
         weights: The weight of each finalist of its mean.
-        score: The score that strangers chose; None if there are none.
+        score: The score that was chosen on OOD rows; None if there are none.
     """
     if not has_strangers(model.task):
         return model

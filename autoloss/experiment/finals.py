@@ -1,4 +1,4 @@
-"""The trainings that come after the search, as a plan counts them."""
+"""The training runs that come after the search, as a plan counts them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def refit_members(trials: int, replicates: int) -> int:
 
 @dataclass(frozen=True)
 class Finals:
-    """The trainings that come after the search.
+    """The training runs that come after the search.
 
     Args:
         finalists: Families whose best trial is trained again; 0 for the verdict's sides alone.
-        replicates: Trainings of each finalist.
+        replicates: Training runs of each finalist.
         repeats: Repeats of the nested cross-validation; 0 where rows are locked.
         outer_trials: Trials that are trained in every outer fold.
         more: Finalists besides these, at most.
-        refit: Whether the model that ships is trained again on all rows.
+        refit: Whether the shipped model is trained again on all rows.
         growing: Whether both losses are trained on growing parts of the rows.
     """
 
@@ -43,10 +43,10 @@ class Finals:
 
     @property
     def trainings(self) -> int:
-        """Return the trainings of finalists, at most."""
+        """Return the training runs of finalists, at most."""
         return (self.finalists + self.more) * self.replicates
 
     @property
     def judged(self) -> int:
-        """Return the trainings whose models predict the rows of the verdict, as planned."""
+        """Return the training runs whose models predict the rows of the verdict, as planned."""
         return min(self.finalists + self.more, JUDGED) * self.replicates

@@ -19,19 +19,19 @@ FADING = 0.9
 PRIOR_EPOCHS = 1.0
 """Weight of the timing before the search, in epochs."""
 PRIOR_TRAININGS = 4.0
-"""Weight of the expected share of the epochs, in trainings."""
+"""Weight of the expected share of the epochs, in training runs."""
 STAYING = 0.9
 """Share of the epochs ahead that the candidates of a running population are expected to use."""
 
 
 @dataclass
 class _Part:
-    """The rest of a stage: the number of trainings that have not begun, and their length.
+    """The rest of a stage: the number of training runs that have not begun, and their length.
 
     Args:
         trainings: Their number.
         size: Length of an epoch.
-        share: Expected epochs as a share of those of as many trainings that reach their end.
+        share: Expected epochs as a share of those of as many training runs that reach their end.
     """
 
     trainings: float
@@ -48,8 +48,8 @@ class Forecast:
         epochs: Epochs of the schedule.
         together: Candidates of a population.
         used: Expected share of the epochs that candidates use before they stop.
-        after: Seconds that follow the last training.
-        per_training: Seconds of a training of the search besides its epochs.
+        after: Seconds that follow the last training run.
+        per_training: Seconds of a training run of the search besides its epochs.
     """
 
     costs: EpochCosts
@@ -72,7 +72,7 @@ class Forecast:
     def plan(
         self, stage: Stage, trainings: float, *, size: float = 1.0, share: float = 1.0
     ) -> None:
-        """Set the number of trainings that a stage has yet to begin; see `_Part`."""
+        """Set the number of training runs that a stage has yet to begin; see `_Part`."""
         self._parts[stage] = _Part(trainings, size, share)
 
     def enter(self, stage: Stage) -> None:
@@ -100,13 +100,13 @@ class Forecast:
         self._epochs_ahead = report.alive and report.max_epochs - report.epoch
 
     def told(self, trainings: float, seconds: float) -> None:
-        """Learn from the seconds of trainings outside their epochs."""
+        """Learn from the seconds of training runs outside their epochs."""
         self._told_trainings += trainings
         self._told_seconds += seconds
         self.per_training = self._told_seconds / max(self._told_trainings, 1.0)
 
     def ended(self, epochs: Iterable[int]) -> None:
-        """Learn from the epochs of trainings that reached their end."""
+        """Learn from the epochs of training runs that reached their end."""
         for done in epochs:
             self._done += done
             self._ended += self.epochs

@@ -48,7 +48,7 @@ def gains(
 ) -> tuple[Gain, ...]:
     """Return the steps from default cross-entropy to the challenger.
 
-    The held-out rows of the finalists' trainings decide how decisions are moved.
+    The held-out rows of the finalists' training runs decide how decisions are moved.
 
     Args:
         selection: The finalists and the choice among them.

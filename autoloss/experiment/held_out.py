@@ -1,4 +1,4 @@
-"""The predictions of finalists for the rows that their trainings held out."""
+"""The predictions of finalists for the rows that their training runs held out."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
 Weights = Mapping[int, float]
 _SCORED = 16_384
-"""The rows whose scores of strangeness are computed, at most."""
+"""The rows whose OOD scores are computed, at most."""
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOutRows:
-    """The rows that the trainings of the finalists held out, one training after another.
+    """The rows that the training runs of the finalists held out, one training run after another.
 
     Args:
         targets: Classes.
-        rows: Numbers of the rows in their table; a row appears for every training that held it
+        rows: Numbers of the rows in their table; a row appears for every training run that held it
             out, and for each of its items.
         clusters: The cluster of each row.
         keys: Numbers that tell the items apart: those of the rows for one label a row; see
             `Items.keys`.
-        sizes: The number of rows of each training.
+        sizes: The number of rows of each training run.
         row_costs: The cost of each row; None for 1.
 
     Shape:
@@ -58,7 +58,7 @@ class HeldOutRows:
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """The predictions of a finalist for the held-out rows of its trainings, concatenated.
+    """The predictions of a finalist for the held-out rows of its training runs, concatenated.
 
     Args:
         log_probs: Cross-fitted log probabilities.
@@ -91,7 +91,7 @@ class HeldOut:
         return pooled_items(self.pooled, clusters, facts).costing(own)
 
     def mean(self) -> FloatArray:
-        """Return the mean of the trainings that held out a row, as log probabilities, (N, C)."""
+        """Return the mean log probabilities of the training runs that held out a row, (N, C)."""
         return self.pooled.mean([self.log_probs])
 
     def calibrated(self, seed: int) -> FloatArray:
@@ -100,7 +100,7 @@ class HeldOut:
 
 
 def pooled_items(pooled: PooledRows, clusters: Tensor, facts: ClassFacts) -> Items:
-    """Return the items that several trainings held out, each of them once.
+    """Return the items that several training runs held out, each of them once.
 
     Args:
         pooled: The items, told apart by `Items.keys`.
@@ -117,10 +117,10 @@ def pooled_items(pooled: PooledRows, clusters: Tensor, facts: ClassFacts) -> Ite
 
 
 class HeldOutFinalists:
-    """The predictions of all finalists for the rows that their trainings held out.
+    """The predictions of all finalists for the rows that their training runs held out.
 
     Args:
-        held_out: The predictions of each finalist; their trainings hold out the same rows.
+        held_out: The predictions of each finalist; their training runs hold out the same rows.
     """
 
     def __init__(self, held_out: Mapping[int, HeldOut]) -> None:
@@ -136,7 +136,7 @@ class HeldOutFinalists:
 
     @cached_property
     def _of_truth(self) -> FloatArray:
-        """Return the probability of the true class by the mean of each row's trainings, (F, N)."""
+        """Return each row's probability of the true class, the mean of its runs, (F, N)."""
         means = [np.exp(one.mean()[self.every, self.targets]) for one in self.held_out.values()]
         return np.stack(means)
 
@@ -158,7 +158,7 @@ class HeldOutFinalists:
     def ood_scores(
         self, weights: Weights, scores: Iterable[OodScore]
     ) -> dict[OodScore, FloatArray]:
-        """Return scores of strangeness, the mean of the trainings of each row, each (n,).
+        """Return OOD scores, the mean of the training runs of each row, each (n,).
 
         Args:
             weights: The finalists of a mean.
@@ -176,7 +176,7 @@ class HeldOutFinalists:
         return found
 
     def temperature(self, weights: Weights, rows: IntArray) -> MeanTemperature:
-        """Return the temperature of a mean by its trainings.
+        """Return the temperature of a mean by its training runs.
 
         Args:
             weights: The finalists of the mean.

@@ -177,7 +177,7 @@ class ClassKnowledge:
         Args:
             task: The task.
             can_mix: Whether the inputs can be mixed.
-            of_inputs: What the kind of input provides for losses.
+            of_inputs: Values for losses that the kind of input provides.
 
         Raises:
             InputError: A similarity of classes is given for several labels.

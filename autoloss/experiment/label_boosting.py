@@ -30,7 +30,7 @@ def boosted_labels(
         train: Returns some of the training rows, as they were read.
         answers: 1 for yes, 0 for no and -100 where missing, of all training rows.
         test: The same columns of the test rows.
-        seed: Seed of the samples and of the trainings.
+        seed: Seed of the samples and of the training runs.
 
     Returns:
         The predictions.

@@ -52,7 +52,7 @@ def check_label_decision(rule: str | int, task: Task) -> None:
 
 
 def as_decided(labels: LabelInsights | None, model: Classifier) -> LabelInsights | None:
-    """Return the figures of labels with the decision of the model that ships."""
+    """Return the figures of labels with the decision of the shipped model."""
     if labels is None:
         return None
     thresholds = () if model.thresholds is None else tuple(model.thresholds.tolist())

@@ -65,7 +65,7 @@ def done_text(plan: TimePlan, trials: Sequence[TrialRecord], *, finalists: int, 
         plan: The plan at the start.
         trials: The trials of the study.
         finalists: Finalists that were trained again.
-        each: Their trainings.
+        each: Their training runs.
     """
     whole = sum(trial.state == "complete" for trial in trials)
     return (

@@ -1,4 +1,4 @@
-"""The embedding of numbers, chosen by a short training before the search.
+"""The embedding of numbers, chosen by a short training run before the search.
 
 Which embedding suits a table depends on its columns: learnt frequencies follow smooth functions of
 a few numbers, quantile bins follow steps and heavy tails. Cross-entropy trains with each on the
@@ -34,7 +34,7 @@ SETTINGS = ((1.0, 0.1), (2.0, 0.25))
 CLEAR = 1.0
 """Standard errors by which learnt frequencies must lower the log loss."""
 LEAST_LIMIT, LEAST_TRIALS = 45.0, 24
-"""The seconds of a time limit, and the trials, from which a short training is worth its share."""
+"""The seconds of a time limit, and the trials, from which the short run is worth its share."""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class OpenSearch:
         teacher: The teacher of the rows; None for none.
         model: A custom network, checked; None for the built-in one.
         crew: The worker processes; None or an empty one if this process trains.
-        strangers: Rows that belong to no class; None for none.
+        strangers: Out-of-distribution (OOD) rows; None for none.
     """
 
     study: Study
@@ -55,11 +55,11 @@ class OpenSearch:
     def figures(
         self, folds: Sequence[Fold], outcomes: Sequence[Outcome], readout: Readout
     ) -> dict[str, float]:
-        """Return the custom metrics of models for the mean of some trainings.
+        """Return the custom metrics of models for the mean of some training runs.
 
         Args:
-            folds: The division of each training.
-            outcomes: The trainings.
+            folds: The division of each training run.
+            outcomes: The training runs.
             readout: Their read-out.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The verdict for few rows: on all of them, by the final trainings that held them out."""
+"""The verdict for few rows: on all of them, by the final training runs that held them out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autoloss.search import Evidence, items_text, trusted, verdict_by_tests
 
 
 def boosting_of_folds(session: SearchSession) -> Ahead[Boosted | None]:
-    """Return the reference for the rows that the final trainings hold out.
+    """Return the reference for the rows that the final training runs hold out.
 
     Args:
         session: The search.
@@ -35,7 +35,7 @@ def boosting_of_folds(session: SearchSession) -> Ahead[Boosted | None]:
 def judge_out_of_fold(
     session: SearchSession, selection: Selection, boosting: Ahead[Boosted | None]
 ) -> Evidence:
-    """Compare the challenger with tuned cross-entropy on the held-out rows of their trainings.
+    """Compare the challenger with tuned cross-entropy on the held-out rows of their training runs.
 
     Args:
         session: The search.
@@ -53,7 +53,7 @@ def judge_out_of_fold(
         calibrated=baseline.mean(),
         challenger=challenger.mean(),
     )
-    # The verdict compares the losses; what ships has a temperature of its mean besides.
+    # The verdict compares the losses; the shipped model also has a temperature of its mean.
     log_probs = (
         torch.from_numpy(challenger.calibrated(study.seed)),
         torch.from_numpy(baseline.calibrated(study.seed)),

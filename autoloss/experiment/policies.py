@@ -105,7 +105,7 @@ def blended(
 
     Args:
         session: The search.
-        replication: The trainings of the finalists.
+        replication: The training runs of the finalists.
         pool: Their predictions for held-out rows.
         weights: The weight of each finalist.
     """

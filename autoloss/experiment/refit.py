@@ -1,4 +1,4 @@
-"""The last training of the model that ships: its members again, on all rows.
+"""The last training run of the shipped model: its members again, on all rows.
 
 On about the same rows it seldom helps, because members that see different rows differ more and
 their mean gains more. Members that saw 60 % of the rows gain from all of them.
@@ -28,20 +28,20 @@ from autoloss.records import Refit
 from autoloss.training.divisions import Trained
 
 MORE_ROWS = 1.5
-"""All rows relative to those of a training, from which the last training is made by default."""
+"""All rows relative to the rows of a training run, above which all rows train by default."""
 STOPPED = "a member diverged on all rows, or the time was up"
 WORK_SHARE = 0.2
-"""The most rows of the last training by default, as a share of the rows of the trainings before,
+"""The most rows of the last training run by default, as a share of the rows of all earlier runs,
 each counted once an epoch. Seconds would depend on other programs."""
 
 
 @dataclass(frozen=True, eq=False)
 class Refitted:
-    """A model after the last training.
+    """A model after the last training run.
 
     Args:
-        model: The model that ships.
-        record: The training as plain data; None if it was not wanted.
+        model: The shipped model.
+        record: The training run as plain data; None if it was not wanted.
     """
 
     model: Classifier
@@ -49,10 +49,10 @@ class Refitted:
 
 
 def wants_refit(asked: bool | None, data: StudyData) -> bool:
-    """Return whether the model that ships is to be trained again on all rows.
+    """Return whether the shipped model is to be trained again on all rows.
 
     Args:
-        asked: What the user asks for; None to decide by the rows.
+        asked: The user's wish; None to decide by the rows.
         data: The data of the search.
     """
     if asked is not None:
@@ -67,9 +67,9 @@ def refit(
 
     Args:
         session: The search.
-        selection: The finalists with their trainings.
-        model: The model that ships.
-        numbers: The trials whose trainings it means, in the order of its members.
+        selection: The finalists with their training runs.
+        model: The shipped model.
+        numbers: The trials whose training runs it means, in the order of its members.
     """
     asked, data = session.opened.request.refit, session.opened.data
     if not wants_refit(asked, data):
@@ -105,7 +105,7 @@ def refit(
     fewer = _fewer(selection, model, numbers, count)
     folds = [data.whole()] * count
     if is_limited and not _can_mix(folds[0], model):
-        # So that what the time cuts off leaves a model of members of both kinds.
+        # So that a model of members of both kinds is left when the time ends.
         folds = [data.whole(one.encoding) for one in fewer.members[:count]]
     found, trained = trained_again(session, selection, fewer, numbers, folds, trials=trials)
     if not trained:
@@ -136,9 +136,9 @@ def trained_again(
 
     Args:
         session: The search.
-        selection: The finalists with their trainings.
+        selection: The finalists with their training runs.
         model: The model.
-        numbers: The trials whose trainings it means, in the order of its members.
+        numbers: The trials whose training runs it means, in the order of its members.
         folds: All rows, for each member of a trial.
         trials: How many of these are trained again; None for all.
 
@@ -219,9 +219,9 @@ def _fewer(
     """Return a model of the first members of each trial, with the temperature of their mean.
 
     Args:
-        selection: The finalists with their trainings.
+        selection: The finalists with their training runs.
         model: The model.
-        numbers: The trials whose trainings it means, in the order of its members.
+        numbers: The trials whose training runs it means, in the order of its members.
         count: How many members of each trial stay.
     """
     every = len(model.members) // len(numbers)
@@ -239,14 +239,14 @@ def _fewer(
 
 
 def lasting_epochs(best: Sequence[int]) -> int:
-    """Return the epochs of a schedule that ends and goes about as far as some trainings did.
+    """Return the epochs of a schedule that ends and goes about as far as some training runs did.
 
     Early stopping takes the best of many epochs at a high learning rate. Without held-out rows to
     choose it, an epoch in the middle of the schedule would be like any other. So the schedule is
     shortened to the mean of the best epochs, and its learning rate falls to zero.
 
     Args:
-        best: The best epoch of each training, from 1.
+        best: The best epoch of each training run, from 1.
     """
     return max(1, round(sum(best) / len(best)))
 
@@ -271,14 +271,14 @@ def _untaught(session: SearchSession, numbers: Sequence[int]) -> str:
 
 
 def _too_much(rows: int, before: int) -> str:
-    """Return that the last training is too long without a limit, or an empty string."""
+    """Return that the last training run is too long without a limit, or an empty string."""
     if rows <= WORK_SHARE * before:
         return ""
     return f"it would take more than {WORK_SHARE:.0%} of the training before it"
 
 
 def _rows_before(session: SearchSession, selection: Selection) -> int:
-    """Return the rows of the trainings of the search and of the finalists, once an epoch."""
+    """Return the rows of the training runs of the search and of the finalists, once an epoch."""
     each = sum(len(job.train) for job in session.divisions.jobs)
     trials = sum(one.curve[-1].epoch for one in session.study.trials if one.curve)
     again = sum(map(sum, selection.replication.epochs.values()))

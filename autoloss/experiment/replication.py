@@ -36,16 +36,16 @@ from autoloss.verdict.trainings import paired_test
 
 @dataclass(frozen=True, eq=False)
 class Replication:
-    """The trainings of the finalists.
+    """The training runs of the finalists.
 
     Args:
-        figures: Their metric and log loss in every training.
+        figures: Their metric and log loss in every training run.
         models: The model that each would ship, by number; a finalist that diverged has none.
         held_out: Their predictions for held-out rows, by number.
-        epochs: The epoch with the best weights of each of their trainings, by number.
-        is_cut: Whether the time limit cut off any of their trainings.
-        of_trainings: The custom metrics of which whole trainings are compared: by number of
-            the finalist and name of the metric the value of each training.
+        epochs: The epoch with the best weights of each of their training runs, by number.
+        is_cut: Whether the time limit cut off any of their training runs.
+        of_trainings: The custom metrics of which whole training runs are compared: by number of
+            the finalist and name of the metric the value of each training run.
     """
 
     figures: Replicates
@@ -56,7 +56,7 @@ class Replication:
     of_trainings: Mapping[int, Mapping[str, NDArray[np.floating]]] = field(default_factory=dict)
 
     def paired(self, study: Study, choice: Choice) -> dict[str, PairedTest]:
-        """Return the comparisons of challenger and tuned cross-entropy by their trainings.
+        """Return the comparisons of challenger and tuned cross-entropy by their training runs.
 
         Args:
             study: The study.
@@ -86,7 +86,7 @@ class Selection:
         snapshot: The study after the search.
         choice: Challenger and tuned cross-entropy.
         finalists: The finalists.
-        replication: Their trainings.
+        replication: Their training runs.
         coverage: The share of the planned training that ran so far.
     """
 
@@ -209,7 +209,7 @@ def _measured(
 
 
 def is_cut(trained: Iterable[Trained]) -> bool:
-    """Return whether a time limit cut off any training."""
+    """Return whether a time limit cut off any training run."""
     return any(outcome.report.state == "stopped" for one in trained for outcome in one.outcomes)
 
 
@@ -258,7 +258,7 @@ def score_divisions(
     Args:
         session: The search.
         divisions: The divisions.
-        trained: The trainings of each trial.
+        trained: The training runs of each trial.
         row_costs: The costs of the held-out rows of each division; None for 1.
     """
     study = session.study
@@ -273,7 +273,7 @@ def score_divisions(
 
 
 def _whole(session: SearchSession, model: Classifier, held_out: HeldOut) -> Classifier:
-    """Return a model with the temperature of its mean, and its decision on labels or strangers.
+    """Return a model with the temperature of its mean, and its decision on labels or OOD rows.
 
     The temperature is fitted to the rows that two or more members held out; without such rows it
     is that of most tables.
@@ -301,7 +301,7 @@ def _held_out(
     k: int,
     of: HeldOutRows,
 ) -> HeldOut:
-    """Return the predictions of a finalist for the items that its trainings held out."""
+    """Return the predictions of a finalist for the items that its training runs held out."""
 
     def logits() -> NDArray[Any]:
         every = [facts.over_classes(outcome.logits.cpu()) for outcome in trained.outcomes]
@@ -315,7 +315,7 @@ def _held_out(
 
 
 def _held_out_rows(facts: ClassFacts, folds: Sequence[Fold]) -> HeldOutRows:
-    """Return the items that the trainings hold out."""
+    """Return the items that the training runs hold out."""
     pairs = [(Items.of(fold.valid.targets, facts), fold.valid) for fold in folds]
     costs = joined_costs([fold.valid for fold in folds])
     return HeldOutRows(

@@ -75,13 +75,13 @@ class Budget:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Output:
-    """The options for the model that ships, and for the places of a study.
+    """The options for the shipped model, and for the places of a study.
 
     Args:
-        ship: The policy for the model that ships.
+        ship: The policy for the shipped model.
         refit: Whether its members are trained again on all rows; None to decide by the rows.
         code_length: Whether networks of growing parts of the rows code the training labels.
-        examples: Whether the report shows words or pictures of rows on which finalists disagree.
+        examples: Whether the report shows texts or images of rows on which finalists disagree.
         track: The trials that MLflow gets.
         register: Name in MLflow's model registry; None registers nothing.
         name: The study's name; None for a free name after the data.

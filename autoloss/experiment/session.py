@@ -61,9 +61,9 @@ class SearchSession:
     Attributes:
         standing: The trials that ended, and the progress that is shown.
         executor: Trains the candidates.
-        finals: The trainings after the search; until the search has ended, as planned.
+        finals: The training runs after the search; until the search has ended, as planned.
         notes: A sentence for each thing that was cut or left out for lack of time.
-        strangers: Computes the figures of trials for strangers.
+        strangers: Computes the figures of trials for OOD rows.
         teachers_of: The trials that teach an outer fold, by the key of the fold.
         waiting: Called after every epoch while other processes train, without a time limit.
     """
@@ -125,7 +125,7 @@ class SearchSession:
         return self.standing.tally
 
     def final_folds(self) -> tuple[Fold, ...]:
-        """Return the divisions of the final trainings."""
+        """Return the divisions of the final training runs."""
         if self.finals.replicates == self.timetable.asked.finals.replicates:
             return self._folds.result()
         return self.opened.data.replicates(self.finals.replicates, seed=self.study.seed)
@@ -203,7 +203,7 @@ class SearchSession:
         Args:
             divisions: The divisions.
             trials: The trials.
-            seeds: Seed of the trainings on each division; by default that of the study.
+            seeds: Seed of the training runs on each division; by default that of the study.
             epochs: By number of the trial, the epoch at which it was cut off before.
             schedules: By number of the trial, the epochs of its schedule, if not the study's.
             deadline: When to stop, on `time.monotonic`'s clock.
@@ -259,7 +259,7 @@ class SearchSession:
         epochs: Mapping[int, int],
         schedules: Mapping[int, int],
     ) -> list[Candidate]:
-        """Return the trainings of trials, one division after another."""
+        """Return the training runs of trials, one division after another."""
         return [
             Candidate(
                 trial.spec,
@@ -281,7 +281,7 @@ class SearchSession:
         self.opened.progress.noted(text)
 
     def begin_final(self) -> None:
-        """Report the end of the search, and choose the final trainings that fit into the time."""
+        """Report the end of the search, and choose the final training runs that fit the time."""
         self.standing.phase = "final"
         self.finals = self.timetable.finals(
             ended=self.tally.count,

@@ -183,7 +183,7 @@ def _model(
     network: OwnModel | None,
     progress: Progress,
 ) -> Classifier:
-    """Return the model of a trial: the stored model, or a new training, which is then stored."""
+    """Return the stored model of a trial; without one, train the trial and store its model."""
     kept = finalist_folder(study.folder, number)
     if kept.is_dir():
         return read_model(kept, network)

@@ -61,7 +61,7 @@ class Start:
         device: Where to train.
         staffing: The number of processes that train.
         clock: The clock of the search.
-        strangers: Rows that belong to no class; None for none.
+        strangers: Out-of-distribution (OOD) rows; None for none.
     """
 
     request: Request
@@ -253,7 +253,7 @@ def _check_negatives(space: Space, task: Task) -> None:
 
 
 def _check_policy(name: str) -> None:
-    """Refuse an unknown policy for the model that ships."""
+    """Refuse an unknown policy for the shipped model."""
     if name not in get_args(Ship):
         raise unknown_name("ship must be a policy", name, get_args(Ship))
 

@@ -1,4 +1,4 @@
-"""The strangers of a search, divided into a half that chooses and a locked half."""
+"""The OOD rows of a search, divided into a half that chooses and a locked half."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from autoloss.records.strangers import PREFIX
 from autoloss.search import Space
 
 LEAST, MOST = 40, 8192
-"""The fewest strangers, and those that are used at most."""
+"""The fewest OOD rows of a search, and the most that it uses."""
 OOD = "ood"
 _NEW: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
 class StrangerRows:
-    """Rows that belong to no class.
+    """Out-of-distribution (OOD) rows.
 
     Args:
         source: A file, a folder, or rows in memory.
@@ -56,7 +56,7 @@ class StrangerRows:
     sha256: str = ""
 
     def __len__(self) -> int:
-        """Return the number of strangers that are used."""
+        """Return the number of OOD rows that are used."""
         return len(self.choosing) + len(self.locked)
 
     @property
@@ -68,17 +68,17 @@ class StrangerRows:
     def read(
         cls, request: Request, data: StudyData, space: Space, *, origin: Mapping[str, Any] = _NEW
     ) -> Self | None:
-        """Return the strangers of a request; None if it has none.
+        """Return the OOD rows of a request; None if it has none.
 
         Args:
             request: The request.
-            data: The data, whose columns the strangers must have.
-            space: The space; a figure of strangers among its objectives needs strangers.
+            data: The data, whose columns the OOD rows must have.
+            space: The space; an OOD figure among its objectives needs OOD rows.
             origin: The records of the study that goes on; none for a new one.
 
         Raises:
-            InputError: The strangers are too few or lack a column, or are others than at the start
-                of the study, or the rows of the data have several labels or are sequences.
+            InputError: The OOD rows are too few or lack a column, or differ from the rows at the
+                start of the study, or the rows of the data have several labels or are sequences.
         """
         if request.ood is None:
             named = [name for name in space.objectives if name.startswith(PREFIX)]
@@ -117,7 +117,7 @@ class StrangerRows:
             locked=drawn[~is_first[drawn]],
             clusters=clusters,
         )
-        # What cannot be read is refused before a study begins.
+        # Unreadable rows are refused before a study begins.
         found.taken([data.encoding])
         return found
 
@@ -146,7 +146,7 @@ class StrangerRows:
     ) -> list[Inputs]:
         """Return the rows that are used, encoded by each encoding: those that choose first.
 
-        Cells that an encoding cannot use count as missing: strangers may have cells of their own.
+        Cells that an encoding cannot use count as missing: OOD rows may have cells of their own.
 
         Args:
             encodings: The encodings.
@@ -182,7 +182,7 @@ class StrangerRows:
 
 
 def _as_ood(message: str) -> str:
-    """Return a message on rows to predict as one on strangers, with the remedy."""
+    """Turn a message on rows to predict into a message on OOD rows, with the remedy."""
     text = f"ood{message[4:]}" if message.startswith("DATA ") else f"ood: {message}"
     if "lacks" not in text:
         return text

@@ -1,4 +1,4 @@
-"""The figures of strangers of trials, where they are objectives of the search."""
+"""The OOD figures of trials, where they are objectives of the search."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from autoloss.records.strangers import FIGURES, PREFIX, SCORES
 from autoloss.training.divisions import Divisions, Trained
 
 MOST = 2048
-"""The strangers that trials are compared on, at most."""
+"""The OOD rows that trials are compared on, at most."""
 _FIELDS = dict(zip(FIGURES, ("auroc", "average_precision", "false_acceptance"), strict=True))
 
 
 class StrangerTrials:
-    """Computes the figures of trials for the strangers that choose.
+    """Computes the figures of trials for the OOD rows that choose.
 
     Args:
-        rows: The strangers; None for none.
+        rows: The OOD rows; None for none.
         data: The data, whose divisions trials are compared on.
         objectives: The objectives of the search.
     """
@@ -46,7 +46,7 @@ class StrangerTrials:
 
     @cached_property
     def _inputs(self) -> list[Inputs]:
-        """Return the strangers for each division."""
+        """Return the OOD rows for each division."""
         assert self._rows is not None
         encodings = [fold.encoding for fold in self._data.folds]
         return self._rows.taken(encodings, self._rows.choosing[:MOST])
@@ -61,7 +61,7 @@ class StrangerTrials:
         Args:
             divisions: The divisions.
             specs: The losses of the trials.
-            trained: Their trainings.
+            trained: Their training runs.
         """
         if not self._names:
             return None

@@ -1,4 +1,4 @@
-"""The strangers of a search at its end: the scores of the finalists, and of the model."""
+"""The OOD rows at the end of a search: the scores of the finalists and of the model."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from autoloss.records.strangers import (
 
 DRAWS = 200
 WORTH = 0.005
-"""The area under the ROC curve that a temperature must gain on the strangers that choose."""
+"""The area under the ROC curve that a temperature must gain on the choosing OOD rows."""
 GRID = tuple(
     OodScore(name, temperature)
     for name in OF_TEMPERATURE
@@ -52,11 +52,11 @@ _ROWS = 4096
 
 
 class StrangerJudge:
-    """The scores of finalists for strangers and for the rows that their trainings held out.
+    """The scores of finalists for OOD rows and for the rows that their training runs held out.
 
     Args:
-        rows: The strangers.
-        replication: The trainings of the finalists.
+        rows: The OOD rows.
+        replication: The training runs of the finalists.
         numbers: The finalists.
         seed: Seed of the bootstrap.
     """
@@ -91,7 +91,7 @@ class StrangerJudge:
         self._n_choosing = len(rows.choosing)
 
     def pairs(self, weights: Weights, score: OodScore, *, locked: bool) -> list[Pair]:
-        """Return a score of the known rows and of half of the strangers, of each training."""
+        """Return each training run's scores of in-distribution rows and half of the OOD rows."""
         shares, found = list(weights.values()), []
         for place in range(len(self._places)):
             known = score([self._known[number][place] for number in weights], weights=shares)
@@ -103,12 +103,12 @@ class StrangerJudge:
         return rows[self._n_choosing :] if locked else rows[: self._n_choosing]
 
     def area(self, weights: Weights, score: OodScore, *, locked: bool) -> float:
-        """Return the area under the ROC curve, the mean over the trainings."""
+        """Return the area under the ROC curve, the mean over the training runs."""
         pairs = self.pairs(weights, score, locked=locked)
         return float(np.mean([auroc(*pair) for pair in pairs]))
 
     def choose(self, weights: Weights, *, tempered: bool) -> OodScore:
-        """Return the score with the largest area on the strangers that choose.
+        """Return the score with the largest area on the OOD rows that choose.
 
         Args:
             weights: The finalists of a mean.
@@ -125,12 +125,12 @@ class StrangerJudge:
         return other[1] if other[0] > max(usual[0], 0.5) + WORTH else usual[1]
 
     def judged(self, weights: Weights, score: OodScore) -> StrangerScore:
-        """Return the figures of a score on the locked strangers."""
+        """Return the figures of a score on the locked OOD rows."""
         pairs = self.pairs(weights, score, locked=True)
         return score_with_intervals(str(score), pairs, self._weights)
 
     def finalist(self, number: int, *, is_side: bool) -> FinalistStrangers:
-        """Return the strangers of a finalist.
+        """Return the OOD rows of a finalist.
 
         Args:
             number: The finalist.
@@ -146,7 +146,7 @@ class StrangerJudge:
         return FinalistStrangers(number, chosen, (*scores, distance), curves)
 
     def _distances(self, number: int) -> list[Pair]:
-        """Return the distances to the class means, those of known rows from the other half."""
+        """Return the distances to the class means, of in-distribution rows from the other half."""
         found = []
         for place, (known, strange) in enumerate(
             zip(self._known[number], self._strange[number], strict=True)
@@ -180,17 +180,17 @@ def judge_strangers(
     weights: Weights,
     on_locked: LockedPredictions | None,
 ) -> tuple[SearchStrangers, dict[int, Classifier], Classifier]:
-    """Choose the scores of the finalists and of the model that ships, and judge them.
+    """Choose the scores of the finalists and of the shipped model, and judge them.
 
     Args:
-        session: The search, which has strangers.
+        session: The search, which has OOD rows.
         selection: The finalists.
-        model: The model that ships.
+        model: The shipped model.
         weights: The weights of its finalists.
         on_locked: The predictions for the locked rows, if there are any.
 
     Returns:
-        The figures, the finalists' models and the model that ships, each with its score.
+        The figures, the finalists' models and the shipped model, each with its score.
     """
     rows, replication, seed = session.opened.strangers, selection.replication, session.study.seed
     assert rows is not None
@@ -231,7 +231,7 @@ def judge_strangers(
 def _on_locked(
     session: SearchSession, judge: StrangerJudge, model: Classifier, locked: LockedPredictions
 ) -> tuple[StrangerScore, int]:
-    """Return the figures of a model on the locked rows and the locked strangers."""
+    """Return the figures of a model on the locked rows and the locked OOD rows."""
     score, weights = _rule(model).score, [member.weight for member in model.members]
     items = locked.items(session.study.facts)
     places = spread_places(len(items), _ROWS)

@@ -86,7 +86,7 @@ def note_if_untaught(session: SearchSession) -> None:
 
 
 def spare_teacher(session: SearchSession) -> None:
-    """Plan the final trainings without a teacher if no finalist learns from it."""
+    """Plan the final training runs without a teacher if no finalist learns from it."""
     opened, study = session.opened, session.study
     if opened.teacher is None or opened.data.resampling.verdict == "nested":
         # Every outer fold trains other trials too.
@@ -126,7 +126,7 @@ def train_outer(
     which the study chose among its trials, decide nothing.
 
     Returns:
-        The folds on the device, and the trainings.
+        The folds on the device, and the training runs.
     """
     has_own = bool(session.study.plan.late)
     late = [trial for trial in trials if has_own and needs_teacher(trial)]
@@ -158,9 +158,9 @@ def _best_in_fold(
 def _scored(
     session: SearchSession, job: Job, trials: Sequence[Trial], outcomes: Sequence[Outcome]
 ) -> tuple[list[tuple[Trial, Outcome]], Scores | None]:
-    """Return the trainings of a division that have a model, and their scores.
+    """Return the training runs of a division that have a model, and their scores.
 
-    The scores are on its validation rows; they are None if no training has a model.
+    The scores are on its validation rows; they are None if no training run has a model.
     """
     pairs = zip(trials, outcomes, strict=True)
     whole = [(trial, outcome) for trial, outcome in pairs if outcome.report.has_model]
@@ -191,7 +191,7 @@ def logits_of_study(session: SearchSession, fold: Fold) -> Tensor | None:
         None if the study has not chosen its teachers yet.
 
     Raises:
-        TrainingError: All trainings of a part diverge.
+        TrainingError: All training runs of a part diverge.
 
     Shape:
         - output: ``(N, C)``; of several labels ``(N, L)``; of tokens ``(T, C)``
@@ -241,7 +241,7 @@ def _logits(
     trials: Sequence[Trial],
     outcomes: Sequence[Outcome],
 ) -> Tensor:
-    """Return the logits of the mean of some trainings for the test rows of their division."""
+    """Return the logits of the mean of some training runs for the test rows of their division."""
     whole, scores = _scored(session, job, trials, outcomes)
     if scores is None:
         raise TrainingError(

@@ -1,7 +1,7 @@
-"""The trials, epochs and final trainings that fit into a time limit.
+"""The trials, epochs and final training runs that fit into a time limit.
 
-The final trainings are reserved first, and each runs to the end of its schedule. The rest of the
-time buys as many trials as it can by successive halving, whose survivors run to the end of the
+The final training runs are reserved first, and each runs to the end of its schedule. The rest of
+the time buys as many trials as it can by successive halving, whose survivors run to the end of the
 same schedule. If these are too few, the schedule is shortened for all alike.
 """
 
@@ -22,12 +22,12 @@ LEAST_TRIALS = 10
 """Trials below which the schedule is shortened: the quotas of cross-entropy and another loss."""
 FEWEST_TRIALS = 2
 COMFORTABLE_TRIALS, COMFORTABLE_REPLICATES = 24, 3
-"""Trials, and trainings of each of the fewest finalists, below which the schedule is shortened to
-half; below half of it they become fewer."""
+"""Trials, and training runs of each of the fewest finalists, below which the schedule is shortened
+to half; below half of it they become fewer."""
 ONCE_EACH_ROW = 5
-"""Trainings of a finalist that hold out every row once; families give way before them."""
+"""Training runs of a finalist that hold out every row once; families give way before them."""
 SEARCH_SHARE = 0.4
-"""Share of the time that the search gets before the final trainings may grow."""
+"""Share of the time that the search gets before the final training runs may grow."""
 LEAST_SURVIVORS = 3
 """Trials of a population that continue after a rung, at least: default and tuned cross-entropy and
 another loss."""
@@ -39,9 +39,9 @@ LEAST_OUTER_TRIALS = 4
 BLENDED = 2
 """Trials whose mean ships, as planned."""
 GROWING = 4
-"""Trainings of a finalist that take as long as those of both losses on growing parts."""
+"""Training runs of a finalist that take as long as those of both losses on growing parts."""
 REFIT_MARGIN = 1.3
-"""The training on all rows is left out if what comes before it takes longer than planned."""
+"""The training run on all rows is left out if the stages before it take longer than planned."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class TimePlan:
     Args:
         trials: Trials that are expected to be trained.
         epochs: Epochs of the schedule.
-        finals: The final trainings.
+        finals: The final training runs.
         seconds: The seconds of all of this.
         rungs: The ages at which the best third of the trials continues; none if all do.
     """
@@ -70,25 +70,26 @@ class Workload:
     Args:
         trials: The budget.
         epochs: Epochs that the space asks for.
-        finals: The final trainings that the space asks for.
+        finals: The final training runs that the space asks for.
         divisions: Divisions on which a trial is trained.
         outer_folds: Outer folds of a repeat.
         together: Candidates of a population.
         once: Seconds of an epoch of a population on the divisions of the search.
         each: Further seconds for each of its candidates.
-        final_size: Length of an epoch of a final training relative to an epoch of the search.
-        outer_size: The same for a training in an outer fold.
+        final_size: Length of an epoch of a final training run relative to an epoch of the search.
+        outer_size: The same for a training run in an outer fold.
         per_trial: Seconds of a trial besides its training.
         outer_work: The largest work of the outer folds, as a multiple of the search's; 0 for no
             bound.
         used: Share of the epochs that candidates use before early stopping.
-        refit_size: Length of an epoch of the training on all rows.
+        refit_size: Length of an epoch of the training run on all rows.
         decay: Share of the schedule, at its end, in which the learning rate falls to zero.
         racing: Whether trials race without a limit too.
-        predicted: Seconds of a training's predictions for locked rows and strangers; 0 for none.
+        predicted: Seconds of a training run's predictions for locked rows and OOD rows; 0 for
+            none.
         taught: Seconds that a teacher learns by itself for a division of the search; 0 for none.
-        teachers: Trainings of trials that teach a division; 0 for none.
-        teacher_size: Length of an epoch of such a training.
+        teachers: Training runs of trials that teach a division; 0 for none.
+        teacher_size: Length of an epoch of such a training run.
     """
 
     trials: int
@@ -113,7 +114,7 @@ class Workload:
     teacher_size: float = 0.0
 
     def population_seconds(self, trainings: float, *, epochs: int, size: float = 1.0) -> float:
-        """Return the seconds of trainings in as few populations as possible."""
+        """Return the seconds of training runs in as few populations as possible."""
         populations = math.ceil(trainings / self.together)
         return epochs * size * (populations * self.once + trainings * self.used * self.each)
 
@@ -153,7 +154,7 @@ class Workload:
         return (epochs - age) * self.once + trained
 
     def final_seconds(self, finals: Finals, epochs: int) -> float:
-        """Return the seconds of the final trainings and of their predictions for the verdict."""
+        """Return the seconds of the final training runs and their predictions for the verdict."""
         outer = finals.outer_trials * finals.repeats * self.outer_folds
         again = self.population_seconds(finals.trainings, epochs=epochs, size=self.final_size)
         again += self.population_seconds(outer, epochs=epochs, size=self.outer_size)
@@ -172,21 +173,21 @@ class Workload:
         return self.divisions * self.taught_seconds(epochs) if self.teachers else 0.0
 
     def teaching_seconds(self, finals: Finals, epochs: int) -> float:
-        """Return the seconds that a teacher learns for the divisions of final trainings."""
+        """Return the seconds that a teacher learns for the divisions of final training runs."""
         of_finals = finals.replicates * self.final_size
         of_outer = finals.repeats * self.outer_folds * self.outer_size if finals.repeats else 0.0
         of_refit = self.refit_size if finals.refit else 0.0
         return self.taught_seconds(epochs) * (of_finals + of_outer + of_refit)
 
     def _least_refit_seconds(self, finals: Finals, epochs: int) -> float:
-        """Return the seconds of the smallest training on all rows, of a blend of a few trials."""
+        """Return the seconds of the smallest training run on all rows, for the smallest blend."""
         trials = max(1, min(finals.finalists + finals.more, BLENDED))
         members = refit_members(trials, finals.replicates)
         each = self.population_seconds(members, epochs=epochs, size=self.refit_size)
         return REFIT_MARGIN * trials * each
 
     def bounded(self, finals: Finals, *, trials: int) -> Finals:
-        """Return final trainings after `trials` trials, within the bound of the outer folds."""
+        """Return final training runs after `trials` trials, within the bound of outer folds."""
         most = min(finals.outer_trials, trials)
         each = self.outer_folds * finals.repeats * self.outer_size
         if each and self.outer_work:
@@ -224,7 +225,7 @@ class Workload:
             beside_all = self._most_trials(seconds, self._largest, self.epochs)
             trials = min(most, max(comfortable, alone, beside_all))
             return self._planned(trials, self.epochs, seconds)
-        # Half of the schedule costs about one hundredth of the log loss, fewer trainings more.
+        # Half of the schedule costs about one hundredth of the log loss, fewer training runs more.
         if self._fits(comfortable, shortest, self.comfortable, seconds):
             epochs = self._most_epochs(seconds, comfortable, self.comfortable)
             return self._planned(comfortable, epochs, seconds)
@@ -241,17 +242,17 @@ class Workload:
         return self._planned(max(trials, min(self.trials, FEWEST_TRIALS)), 1, seconds)
 
     def comfortable(self, trials: int) -> Finals:
-        """Return final trainings after `trials` trials for which the schedule is shortened."""
+        """Return final training runs after `trials` trials for which the schedule is shortened."""
         replicates = min(self.finals.replicates, COMFORTABLE_REPLICATES)
         return replace(self.smallest_with_refit(trials), replicates=replicates)
 
     def smallest_with_refit(self, trials: int) -> Finals:
-        """Return the smallest final trainings, with those after the verdict that are wanted."""
+        """Return the smallest final training runs, with the wanted ones after the verdict."""
         asked = self.finals
         return replace(self.smallest(trials), refit=asked.refit, growing=asked.growing)
 
     def smallest(self, trials: int) -> Finals:
-        """Return the smallest final trainings after `trials` trials."""
+        """Return the smallest final training runs after `trials` trials."""
         finals = self._largest(trials)
         return Finals(
             min(finals.finalists, LEAST_FINALISTS),
@@ -269,7 +270,7 @@ class Workload:
         epochs: int,
         picked: Callable[[int], int] | None = None,
     ) -> Finals:
-        """Return the largest final trainings that fit into `seconds`, or the smallest.
+        """Return the largest final training runs that fit into `seconds`, or the smallest.
 
         Args:
             seconds: The time.
@@ -284,15 +285,15 @@ class Workload:
         return next(fitting, every[-1])
 
     def outer_within(self, seconds: float, *, trials: int, finals: Finals, epochs: int) -> Finals:
-        """Return the largest final trainings whose outer folds fit into `seconds`.
+        """Return the largest final training runs whose outer folds fit into `seconds`.
 
         The number of repeats falls first, then the number of trials. If nothing fits, the smallest
-        final trainings are returned.
+        final training runs are returned.
 
         Args:
             seconds: The time.
             trials: The number of trials that every outer fold could train.
-            finals: The planned final trainings.
+            finals: The planned final training runs.
             epochs: Epochs of the schedule.
         """
 
@@ -321,7 +322,7 @@ class Workload:
         return TimePlan(trials, epochs, finals, seconds, at)
 
     def _steps(self, trials: int) -> list[Finals]:
-        """Return final trainings after `trials` trials, from the largest to the smallest."""
+        """Return final training runs after `trials` trials, from the largest to the smallest."""
         asked, smallest = self.finals, self.smallest(trials)
         found = [
             self.bounded(replace(asked, repeats=repeats), trials=trials)
@@ -356,7 +357,7 @@ class Workload:
         return plan.seconds <= seconds
 
     def _most_epochs(self, seconds: float, trials: int, finals: Callable[[int], Finals]) -> int:
-        """Return the most epochs for `trials` trials beside their final trainings; 0 for none."""
+        """Return the most epochs for `trials` trials and their final training runs; 0 for none."""
         fitting = (
             epochs
             for epochs in range(self.epochs, 0, -1)
@@ -367,7 +368,7 @@ class Workload:
     def _most_trials(
         self, seconds: float, finals: Callable[[int], Finals] | None, epochs: int
     ) -> int:
-        """Return the number of trials that fit beside their final trainings."""
+        """Return the number of trials that fit beside their final training runs."""
 
         def cost(trials: int) -> float:
             after = 0.0 if finals is None else self.final_seconds(finals(trials), epochs)

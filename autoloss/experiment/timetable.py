@@ -1,4 +1,4 @@
-"""The timetable of a search: planned before the first training, followed to the end."""
+"""The timetable of a search: planned before the first training run, followed to the end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HOPELESS, GRACE = 2.0, 3.0
 TOLERANCE = 1.1
 """A running population may be expected to take this many times the time left."""
 LAST_RESORT = 0.5
-"""Share of the time of the smallest final trainings below which survivors are cut off."""
+"""Share of the time of the smallest final training runs below which survivors are cut off."""
 FITTING = 0.9
 """Share of the time left that a population may be expected to take."""
 
@@ -44,12 +44,13 @@ class Timetable:
     Args:
         workload: The requested work and its cost.
         clock: The clock of the search.
-        after: Seconds that follow the last training.
+        after: Seconds that follow the last training run.
         reference: Seconds of gradient boosting.
         before: The planned trials and epochs of a study that is resumed.
 
     Attributes:
-        plan: The trials, epochs and final trainings that the time allows, as planned at the start.
+        plan: The trials, epochs and final training runs that the time allows, as planned at the
+            start.
         forecast: The work that is left.
 
     Raises:
@@ -161,7 +162,7 @@ class Timetable:
         return None if ends is None else ends - (self.after - self.reference)
 
     def expect(self, *, trials: int, finals: Finals) -> None:
-        """Update the expected number of trials and the final trainings."""
+        """Update the expected number of trials and the final training runs."""
         work, plan = self.asked, self.plan
         outer = finals.outer_trials * finals.repeats * work.outer_folds
         epochs = work.trained_epochs(trials, plan.epochs, plan.rungs)
@@ -174,7 +175,7 @@ class Timetable:
         self.forecast.after = self.after + finals.judged * work.predicted + taught
 
     def keep_time(self, *, ended: int, finalists: int | None = None) -> None:
-        """Reserve the time of the final trainings at the end, at the pace so far.
+        """Reserve the time of the final training runs at the end, at the pace so far.
 
         While few trials have ended, the time of the smallest is reserved; after the planned
         trials that of all that were asked for, so that these come before further trials.
@@ -226,7 +227,7 @@ class Timetable:
     def deadline(self, trials: int) -> float | None:
         """Return when a population that begins now is cut off at the latest; None for never.
 
-        It takes time from the final trainings if the machine becomes slower, but leaves
+        It takes time from the final training runs if the machine becomes slower, but leaves
         `LAST_RESORT` of the smallest. If no trial has ended, it has its expected time.
 
         Args:
@@ -250,7 +251,7 @@ class Timetable:
         return max(1, count) if is_cheap else at_most
 
     def finals(self, *, ended: int, picked: Callable[[int], int] | None = None) -> Finals:
-        """Return the final trainings that fit into the time after the search.
+        """Return the final training runs that fit into the time after the search.
 
         Args:
             ended: Trials that ended.
@@ -268,12 +269,12 @@ class Timetable:
         return found
 
     def refit_seconds(self, members: int, epochs: int, *, share: float) -> float:
-        """Return the expected seconds of the last training on all rows.
+        """Return the expected seconds of the last training run on all rows.
 
         Args:
-            members: Trainings.
+            members: Training runs.
             epochs: The most epochs of any of them.
-            share: The rows relative to those of a final training.
+            share: The rows relative to those of a final training run.
         """
         work = replace(self._now, used=1.0)
         return work.population_seconds(members, epochs=epochs, size=share * work.final_size)
@@ -282,7 +283,7 @@ class Timetable:
         """Return the expected seconds that a teacher learns for a division.
 
         Args:
-            share: Its rows relative to those of a final training.
+            share: Its rows relative to those of a final training run.
         """
         work = self._now
         return work.taught_seconds(self.plan.epochs) * share * work.final_size
@@ -292,14 +293,14 @@ class Timetable:
         self.teaching = 0.0
 
     def leave_teacher(self) -> None:
-        """Plan the rest without a teacher, because no training needs it."""
+        """Plan the rest without a teacher, because no training run needs it."""
         self.asked = replace(self.asked, taught=0.0, teachers=0)
 
     def outer(self, finals: Finals, *, trials: int) -> Finals:
         """Return the repeats and trials of the outer folds that fit into the time.
 
         Args:
-            finals: The final trainings chosen after the search.
+            finals: The final training runs chosen after the search.
             trials: The number of trials that every outer fold could train.
         """
         left, work = self.clock.left, self._now

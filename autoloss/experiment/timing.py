@@ -88,10 +88,10 @@ def make_timetable(
         workers: Processes that train, with a thread each; 1 for this process with all threads.
         crew: The workers, which time their epochs under a time limit; None if there are none yet.
         crowding: The slowdown of a busy machine; None for that of the clock so far.
-        refit: Whether the user wants the model that ships to be trained again on all rows.
+        refit: Whether the user wants the shipped model to be trained again on all rows.
         teacher: The teacher of the rows; None for none.
         code_length: Whether both losses are trained on growing parts of the rows at the end.
-        strangers: Rows that belong to no class; None for none.
+        strangers: Out-of-distribution (OOD) rows; None for none.
     """
     n_strangers = 0 if strangers is None else len(strangers)
     crowding = clock.crowding if crowding is None else crowding

@@ -1,4 +1,4 @@
-"""The workload of a search, in trainings and seconds, from its data and its protocol."""
+"""The workload of a search, in training runs and seconds, from its data and its protocol."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AFTER, AFTER_EACH_ROW = 2.5, 2e-4
 """Seconds of verdict, report and tracking: a constant, and a share for each row of the verdict, or
 for each of its labels."""
 STRANGER_SECONDS = 2e-5
-"""Seconds that the scores of a training take for each stranger."""
+"""Seconds that the scores of a training run take for each OOD row."""
 TIMED_ROWS, TIMED_SECONDS = 256, 0.03
 """Rows whose predictions are timed first, and seconds from which a timing tells enough."""
 REFERENCE_SHARE = 0.05
@@ -59,11 +59,11 @@ def workload_of(
         fixed: Trials that the sampler does not choose.
         together: Candidates of a population.
         costs: The seconds of an epoch.
-        refit: Whether the model that ships is trained again on all rows, if there is time.
+        refit: Whether the shipped model is trained again on all rows, if there is time.
         growing: Whether both losses are trained on growing parts of the rows, if there is time.
-        predicted: Seconds of a training's predictions for locked rows and strangers.
+        predicted: Seconds of a training run's predictions for locked rows and OOD rows.
         taught: Seconds that a teacher learns by itself for a division of the search.
-        teachers: Trainings of trials that teach a division.
+        teachers: Training runs of trials that teach a division.
         teacher_rows: Training rows that each of them learns from.
     """
     n_rows = data.summary.n_train + data.summary.n_valid
@@ -103,14 +103,14 @@ def workload_of(
 
 
 def prediction_seconds(data: StudyData, network: Network, strangers: int = 0) -> float:
-    """Return the seconds that a training takes for locked rows and strangers; 0 without any.
+    """Return the seconds that a training run takes for locked rows and OOD rows; 0 without any.
 
     Validation rows of the first fold are predicted in their place.
 
     Args:
         data: The data.
         network: The network of the first division.
-        strangers: The number of strangers, whose scores are compared with those of known rows.
+        strangers: The number of OOD rows, which are scored beside in-distribution rows.
     """
     inputs = data.valid.inputs
     to_predict = data.summary.n_test + strangers
@@ -134,7 +134,7 @@ def prediction_seconds(data: StudyData, network: Network, strangers: int = 0) ->
 
 
 def after_seconds(data: StudyData) -> float:
-    """Return the seconds between the last training and the end: verdict, report, tracking."""
+    """Return the seconds between the last training run and the end: verdict, report, tracking."""
     rows = data.summary.n_test or data.summary.n_train + data.summary.n_valid
     return AFTER + AFTER_EACH_ROW * rows * max(1, len(data.task.names))
 

@@ -185,7 +185,7 @@ class _Assembly:
 
 
 def _of_tensors(classifier: Classifier) -> Any:
-    """Return a model of sequences, pictures or vectors, with an input for each tensor."""
+    """Return a model of sequences, images or vectors, with an input for each tensor."""
     import onnx
 
     traceable = Traceable.of(classifier, "onnx")
@@ -209,7 +209,7 @@ def _translated(
     import torch
 
     program = traceable.program
-    # The exporter prints its steps on standard output, and logs what is not installed.
+    # The exporter prints its steps on standard output, and logs missing packages.
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet():
         warnings.simplefilter("ignore")
         translated = torch.onnx.export(

@@ -1,4 +1,4 @@
-"""A model of pictures as one torch module: from pixels to the decision and probabilities."""
+"""A model of images as one torch module: from pixels to the decision and probabilities."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PIXELS = {
 
 
 class PictureGraph(ModelGraph):
-    """A model of pictures as a function of pixels.
+    """A model of images as a function of pixels.
 
     Shape:
         - pixels: ``(N, H, W, C)``, uint8
@@ -33,7 +33,7 @@ class PictureGraph(ModelGraph):
 
 
 class PictureMember(NetworkMember):
-    """One member of a model of pictures: from pixels to log probabilities."""
+    """One member of a model of images: from pixels to log probabilities."""
 
     def features(self, rows: Tensor) -> Features:
         """Return pixels as they are."""
@@ -41,17 +41,17 @@ class PictureMember(NetworkMember):
 
 
 def are_pictures(classifier: Classifier) -> bool:
-    """Return whether a model reads pictures."""
+    """Return whether a model reads images."""
     return isinstance(classifier.members[0].encoding, ImageEncoding)
 
 
 def picture_graph(classifier: Classifier) -> PictureGraph:
-    """Return a model of pictures as a module of tensors."""
+    """Return a model of images as a module of tensors."""
     return PictureGraph(classifier, members_of(classifier, PictureMember)).eval()
 
 
 def blank_pictures(classifier: Classifier, n: int = 3) -> Tensor:
-    """Return `n` black pictures of the size of a model."""
+    """Return `n` black images of the size of a model."""
     size = classifier.members[0].encoding.shape
     return torch.zeros(n, size.height, size.width, size.channels, dtype=torch.uint8)
 

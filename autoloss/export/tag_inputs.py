@@ -40,7 +40,7 @@ _WORDS = (
 
 @dataclass(frozen=True)
 class TagInputs:
-    """What a graph for sequences reads of a token.
+    """The inputs of a graph for sequences, of each token.
 
     Args:
         letters: Whether tokens are letters, which are looked up as they are.
@@ -59,7 +59,7 @@ class TagInputs:
         """Return the inputs of a model of sequences.
 
         Raises:
-            InputError: If its trainings disagree on the kind of a column.
+            InputError: If its training runs disagree on the kind of a column.
         """
         encodings: Sequence[SequenceEncoding] = classifier.encodings
         kinds: dict[str, set[str]] = {encodings[0].tokens.tokens: set()}

@@ -62,7 +62,7 @@ class Traceable:
 
     @classmethod
     def of(cls, classifier: Classifier, form: str) -> Traceable:
-        """Return a model of tables, of sequences, of pictures or of frozen features.
+        """Return a model of tables, of sequences, of images or of frozen features.
 
         Raises:
             InputError: If no graph can read the columns or make the decision.

@@ -1,4 +1,4 @@
-"""The trained model that ships: encoding, network and read-out."""
+"""The shipped model: encoding, network and read-out."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Classifier(Shown):
             number.
         model: The custom network; None for the built-in network.
         temperature: The temperature of the mean; 1 leaves it as it is.
-        strangers: The score of rows that belong to no class; None for none.
+        strangers: The OOD score; None for none.
 
     Shape:
         - class_weights: ``(C,)``; of several labels ``(L, 2)``
@@ -240,7 +240,7 @@ class Classifier(Shown):
     def ood_scores(
         self, data: Table, *, score: str | None = None, force: bool = False
     ) -> NDArray[np.float64]:
-        """Return how strange each row is: higher for rows that belong to no class, ``(N,)``.
+        """Return the OOD score of each row, higher for OOD rows, ``(N,)``.
 
         Args:
             data: Rows as for `predict_proba`.
@@ -259,16 +259,16 @@ class Classifier(Shown):
     def are_strangers(
         self, data: Table, *, score: str | None = None, recall: float = RECALL, force: bool = False
     ) -> NDArray[np.bool_]:
-        """Return which rows are stranger than nearly all familiar rows, ``(N,)``.
+        """Return which rows score above nearly all in-distribution rows, ``(N,)``.
 
         Args:
             data: Rows as for `predict_proba`.
             score: As for `ood_scores`.
-            recall: The share of familiar rows that is accepted.
+            recall: The share of in-distribution rows that is accepted.
             force: As for `predict_proba`.
 
         Raises:
-            InputError: As of `ood_scores`, or the model has no scores of familiar rows.
+            InputError: As of `ood_scores`, or the model has no scores of in-distribution rows.
         """
         found = ood_score(self.task, self.strangers, score)
         limit = threshold_of(self.strangers, found, recall)

@@ -1,4 +1,4 @@
-"""The parts of a classifier: its trainings and their encodings."""
+"""The parts of a classifier: its training runs and their encodings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoloss.readout import Readout
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One training of a classifier: its weights, and the encoding and read-out of its rows.
+    """One training run of a classifier: its weights, and the encoding and read-out of its rows.
 
     Args:
         encoding: The encoding of its rows, of the same kind of input for all members.

@@ -40,11 +40,11 @@ class Predicting:
         force: Whether to go on if a column that mattered is unusable in most rows.
         labels: The form of several labels a row: ``"joined"`` text, ``"lists"``, or ``"wide"``
             for a column of 0 and 1 for each.
-        ood_score: The score of strangeness that is written as a column, with a column of the
-            strangers by it; None for none.
-        ood_recall: The share of familiar rows that are no strangers; None for 0.95.
+        ood_score: The OOD score that is written as a column, beside a column that flags OOD rows;
+            None for none.
+        ood_recall: The share of in-distribution rows that is not flagged; None for 0.95.
         tell: Called at the end with one line on the cells that the model cannot use, and on the
-            strangers.
+            OOD rows.
         reader: The reader that opened the table, if it did.
 
     Raises:
@@ -157,7 +157,7 @@ class Predicting:
         return threshold_of(rule, score, RECALL if recall is None else recall)
 
     def _stranger_note(self, found: int, seen: int) -> str:
-        """Return the number of strangers in a sentence."""
+        """Return the number of OOD rows in a sentence."""
         score = self._score(str(self.ood_score))
         limit = self._limit(score)
         if limit is None:

@@ -30,7 +30,7 @@ An earlier version of autoloss, which would pass over them, refuses such a model
 FORMAT_VERSIONS = (FORMAT_VERSION, OWN_VERSION, MEAN_VERSION)
 CONFIG, WEIGHTS, EXAMPLE = "config.json", "weights.safetensors", "input_example.json"
 FAMILIAR = "familiar."
-"""Stands before the names of the scores of familiar rows."""
+"""Stands before the names of the scores of in-distribution rows."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ def write_model(
 
     Args:
         folder: The folder; it is made if it does not exist.
-        members: The trainings, one or more.
+        members: The training runs, one or more.
         task: The kind of label and its classes.
         network: The built-in network, or the description of a custom network.
         decision: The quantity that the decisions minimise.
         temperature: The temperature of the mean of the members.
         labels_each: The number of labels that each row is given; 0 for no fixed number.
-        strangers: The score of rows that belong to no class; None for none.
+        strangers: The OOD score; None for none.
         knowledge: The costs, weights and similarity of the classes that were given, and the
             thresholds of labels, by name.
     """

@@ -1,4 +1,4 @@
-"""The score of strangeness of predictions, and the threshold above which a row is a stranger."""
+"""The OOD score of predictions, and the threshold above which it flags a row."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from autoloss.metrics.stranger_figures import spread_places
 from autoloss.metrics.strangers import OF_LOGITS, OF_TEMPERATURE
 
 OWN = "model"
-"""Stands for the score that the model carries."""
+"""Stands for the model's own score."""
 RECALL = 0.95
-"""The share of familiar rows that are accepted by default."""
+"""The share of in-distribution rows that are accepted by default."""
 _KEPT = 2000
-"""The scores of familiar rows that a model keeps of each score, at most."""
+"""The most values of each score, on in-distribution rows, that a model keeps."""
 
 
 @dataclass(frozen=True)
 class OodScore:
-    """A score of strangeness, a function of logits.
+    """An OOD score, a function of logits.
 
     Args:
         name: A name of `OF_LOGITS`.
@@ -75,10 +75,10 @@ class OodScore:
     def __call__(
         self, logits: Iterable[Tensor], *, weights: Sequence[float] | None = None
     ) -> Tensor:
-        """Return the scores of rows, higher for stranger rows.
+        """Return the scores of rows, higher for OOD rows.
 
         Args:
-            logits: Of R trainings.
+            logits: Of R training runs.
             weights: The weight of each; None for equal ones.
 
         Shape:
@@ -90,13 +90,13 @@ class OodScore:
 
 @dataclass(frozen=True, eq=False)
 class StrangerRule:
-    """The score that a model carries, and the scores of familiar rows, which make thresholds.
+    """The OOD score of a model, and the scores of in-distribution rows, which make thresholds.
 
     Args:
-        score: The score; its rows above a threshold are strangers.
-        familiar: Of each score the scores of rows that the trainings did not see, ascending, at
-            most `_KEPT` of them.
-        is_chosen: Whether strangers chose the score.
+        score: The score; it flags rows above a threshold.
+        familiar: Of each score the scores of rows that the training runs did not see, ascending,
+            at most `_KEPT` of them.
+        is_chosen: Whether the score was chosen on OOD rows.
 
     Shape:
         familiar each ``(Q,)``, float64.
@@ -110,12 +110,12 @@ class StrangerRule:
     def fit(
         cls, scores: Mapping[OodScore, NDArray[np.floating]], score: OodScore, *, is_chosen: bool
     ) -> Self:
-        """Return the rule of a model by the scores of familiar rows.
+        """Return the rule of a model by the scores of in-distribution rows.
 
         Args:
-            scores: Each score of rows that the trainings did not see.
+            scores: Each score of rows that the training runs did not see.
             score: The score that the model carries, one of them.
-            is_chosen: Whether strangers chose it.
+            is_chosen: Whether it was chosen on OOD rows.
 
         Shape:
             scores each ``(N,)``.
@@ -127,14 +127,15 @@ class StrangerRule:
         return cls(score, familiar, is_chosen)
 
     def threshold(self, score: OodScore | None = None, recall: float = RECALL) -> float:
-        """Return the score above which a row is a stranger; infinite for too few familiar rows.
+        """Return the score above which a row is flagged; infinite with too few stored scores.
 
-        It is the smallest score of a familiar row that accepts a new familiar row with the
-        probability `recall` or more: the split conformal quantile, ``ceil((n + 1) recall)`` of n.
+        It is the smallest score of an in-distribution row that accepts a new in-distribution row
+        with the probability `recall` or more: the split conformal quantile,
+        ``ceil((n + 1) recall)`` of n.
 
         Args:
             score: A score; None for the model's own.
-            recall: The share of familiar rows to accept, in (0, 1).
+            recall: The share of in-distribution rows to accept, in (0, 1).
 
         Source: Vovk, Gammerman and Shafer 2005, Algorithmic Learning in a Random World.
 
@@ -183,12 +184,12 @@ def check_strangers(task: Task, *, subject: str) -> None:
 
 
 def has_strangers(task: Task) -> bool:
-    """Return whether a row has a single class, so that it may be a stranger to all of them."""
+    """Return whether a row has a single class, so that it may belong to none."""
     return not task.names and task.kind != "sequence"
 
 
 def ood_score(task: Task, rule: StrangerRule | None, name: str | None) -> OodScore:
-    """Return a score of strangeness by its name.
+    """Return an OOD score by its name.
 
     Args:
         task: The task of the model.
@@ -205,17 +206,17 @@ def ood_score(task: Task, rule: StrangerRule | None, name: str | None) -> OodSco
 
 
 def is_known(rule: StrangerRule | None, score: OodScore) -> bool:
-    """Return whether a model has the scores of familiar rows, so that it can tell strangers."""
+    """Return whether a model has scores of in-distribution rows, so that it can flag OOD rows."""
     return rule is not None and str(score) in rule.familiar
 
 
 def threshold_of(rule: StrangerRule | None, score: OodScore, recall: float) -> float:
-    """Return the score above which a row is a stranger.
+    """Return the score above which a row is flagged.
 
     Args:
         rule: The rule that the model carries; None for none.
         score: The score.
-        recall: The share of familiar rows to accept.
+        recall: The share of in-distribution rows to accept.
 
     Raises:
         InputError: The share is not between 0 and 1, or the model cannot tell.

@@ -81,7 +81,7 @@ CONTEXT_FIELDS = tuple(field.name for field in fields(LossContext))
 
 
 def neutral_context(logits: Tensor, class_counts: Tensor, *, norm: float = 10.0) -> LossContext:
-    """Return a context with neutral values, for a loss outside of a training.
+    """Return a context with neutral values, for a loss outside of a training run.
 
     Args:
         logits: The logits; teacher and memory make the same predictions.

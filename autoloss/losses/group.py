@@ -28,7 +28,8 @@ class Group:
         rows: Their rows among all candidates.
         parameters: Parameters of the base, with an axis for the items: ``(k, 1)``, ``(k, 1, 1)``.
         weights: Class weights ``(k, 1, C)``, or None if all are 1.
-        start: Share of the training after which the weights count, or None for the whole training.
+        start: Share of the training after which the weights count, or None for the whole training
+            run.
         spread: The spread of labels over the classes, or None for hard labels.
         class_counts: Training rows of each class, for a base that needs them.
         scale: Factor of the softmax's inputs by temperature and prior, ``(k, 1, C)``, for a base

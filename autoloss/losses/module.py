@@ -162,7 +162,7 @@ class LossModule(nn.Module):
 
         Args:
             inputs: Inputs of the network, numbers; any axes may follow the examples. For cutmix
-                pictures.
+                images.
             targets: Labels of the examples, or of their tokens.
 
         Returns:

@@ -139,7 +139,7 @@ class Mix:
         partner: Number of each partner along the last axis: in the batch, or among the tokens of
             a stream. It is a permutation; G is 1 or K.
         share: Share of the example itself; 1 for a candidate that mixes nothing.
-        boxes: The part of a picture that comes from its partner, in pixels: top, left, bottom,
+        boxes: The part of an image that comes from its partner, in pixels: top, left, bottom,
             right; None if no candidate cuts.
 
     Shape:
@@ -185,7 +185,7 @@ class Mix:
         return torch.where((bottom > top) & (right > left), 1.0, self.share)
 
     def cut(self, pictures: Tensor) -> Tensor:
-        """Return pictures with a box of each partner in the place of their own pixels.
+        """Return images with a box of each partner in the place of their own pixels.
 
         Shape:
             ``(K, B, H, W, C)`` → ``(K, B, H, W, C)``.
@@ -201,12 +201,12 @@ class Mix:
 def box_in(
     share: NDArray[np.float64], place: NDArray[np.float64], size: tuple[int, int]
 ) -> NDArray[np.int64]:
-    """Return boxes inside a picture whose areas are about ``1 - share`` of it, in pixels.
+    """Return boxes inside an image whose areas are about ``1 - share`` of it, in pixels.
 
     Args:
-        share: The share of the picture that stays.
+        share: The share of the image that stays.
         place: Uniform numbers for the two axes, which place the box.
-        size: Height and width of the picture.
+        size: Height and width of the image.
 
     Shape:
         - share: ``(B,)``
@@ -220,6 +220,6 @@ def box_in(
 
 
 def share_outside(boxes: NDArray[np.int64], size: tuple[int, int]) -> NDArray[np.float64]:
-    """Return the share of a picture outside of boxes, ``(B, 4)`` → ``(B,)``."""
+    """Return the share of an image outside of boxes, ``(B, 4)`` → ``(B,)``."""
     area: NDArray[np.float64] = np.prod(boxes[:, 2:] - boxes[:, :2], 1) / np.prod(size)
     return 1.0 - area

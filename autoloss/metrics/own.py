@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class OwnFunction(Protocol):
-    """A function of the user's; `resolve.Metric` is one."""
+    """A custom metric, such as `resolve.Metric`."""
 
     @property
     def name(self) -> str:

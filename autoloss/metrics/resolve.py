@@ -1,4 +1,4 @@
-"""The metric of a study: a declared metric by name, or a function of the user's."""
+"""The metric of a study: a declared metric by name, or a custom metric."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Metric:
             probabilities; of several labels log odds) and targets, or the ``"model"`` alone, a
             `Classifier`.
         independent: Whether a sample of rows has a value like all rows, so that the bootstrap
-            serves; otherwise whole trainings are compared.
+            serves; otherwise whole training runs are compared.
 
     Shape:
         - costs: ``(C, C)``, with the decision for no class ``(C, C + 1)``; of several labels
@@ -74,7 +74,7 @@ class Metric:
 
     @property
     def is_own(self) -> bool:
-        """Return whether it is a function of the user's, which no file can hold."""
+        """Return whether it is a custom metric, which no file can hold."""
         return self.function is not None
 
     @property
@@ -84,12 +84,12 @@ class Metric:
 
     @property
     def is_of_trainings(self) -> bool:
-        """Return whether whole trainings are compared, because its rows cannot be resampled."""
+        """Return whether training runs are compared, because its rows cannot be resampled."""
         return self.is_own and (self.of == "model" or not self.independent)
 
     @property
     def declared(self) -> Declaration | None:
-        """Return its declaration; None for a function of the user's."""
+        """Return its declaration; None for a custom metric."""
         return None if self.is_own else DECLARED[self.name]
 
     @property

@@ -1,4 +1,4 @@
-"""The figures of scores of strangeness with intervals, over the trainings of a model."""
+"""The figures of OOD scores with intervals, over the training runs of a model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autoloss.records.strangers import StrangerScore
 
 TEMPERATURES = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1000.0)
 Pair = tuple[Floats, Floats]
-"""The scores of the known rows and of the strangers."""
+"""The scores of the in-distribution and of the OOD rows."""
 
 
 def spread_places(n_rows: int, most: int) -> NDArray[np.int64]:
@@ -43,11 +43,11 @@ def cluster_weights(
 
 
 def mean_detection(pairs: Sequence[Pair], weights: Sequence[Pair]) -> Detection:
-    """Return the figures of a score, the mean over the trainings of a model.
+    """Return the figures of a score, the mean over the training runs of a model.
 
     Args:
-        pairs: The scores of each training.
-        weights: The weights of its rows and of the strangers, B of each.
+        pairs: The scores of each training run.
+        weights: The weights of its rows and of the OOD rows, B of each.
     """
     each = [detection(*pair, *own) for pair, own in zip(pairs, weights, strict=True)]
     return Detection(
@@ -77,7 +77,7 @@ def score_with_intervals(
 
 def estimate(values: Floats) -> Estimate:
     """Return the first value with the 95 % interval of the others."""
-    # A sample of few clusters may leave a training without any row.
+    # A sample of few clusters may leave a training run without any row.
     low, high = np.nanquantile(values[1:], [0.025, 0.975])
     return Estimate(float(values[0]), float(low), float(high))
 
@@ -85,15 +85,15 @@ def estimate(values: Floats) -> Estimate:
 def distance_pair(
     logits: Tensor, targets: Tensor, strange: Tensor, first: NDArray[np.bool_]
 ) -> Pair:
-    """Return the distances to the class means of the other half of the known rows.
+    """Return the distances to the class means of the other half of the in-distribution rows.
 
-    Strangers have the mean of both.
+    OOD rows have the mean of both.
 
     Args:
-        logits: Logits of the known rows by each training.
+        logits: Logits of the in-distribution rows by each training run.
         targets: Their classes.
-        strange: Logits of the strangers.
-        first: Which known rows are the first half.
+        strange: Logits of the OOD rows.
+        first: Which in-distribution rows are the first half.
 
     Shape:
         logits ``(R, N, C)``, targets and first ``(N,)``, strange ``(R, M, C)``.

@@ -1,8 +1,8 @@
-"""Scores of strangeness of a row, and how well they tell strangers from the rows of a task.
+"""Scores of out-of-distribution (OOD) rows, and how well they separate them from other rows.
 
-A stranger is a row that belongs to no class: out of distribution. A score is higher for rows that
-are stranger. R trainings of a model give a weighted mean: of their probabilities for scores of
-probabilities, of their scores otherwise.
+An OOD row belongs to no class. A score is higher for rows further out of distribution. R training
+runs of a model give a weighted mean: of their probabilities for scores of probabilities, of their
+scores otherwise.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 
 Floats = NDArray[np.float64]
 ACCEPTED = 0.95
-"""The share of the known rows that a threshold accepts, for the rate of false acceptance."""
+"""The share of the in-distribution rows that a threshold accepts, for false acceptance."""
 _CHUNK = 1 << 19
 _RIDGE = 1e-3
 """Added to the covariance of the distances, relative to its mean variance."""
@@ -31,9 +31,9 @@ def max_probability(
     The negative log likelihood of the predicted class, ``-ln max p``, orders rows in the same way.
 
     Args:
-        logits: Of R trainings.
+        logits: Of R training runs.
         temperature: Divides the logits.
-        weights: The weight of each training; None for equal ones.
+        weights: The weight of each training run; None for equal ones.
 
     Shape:
         logits ``(R, N, C)``, result ``(N,)``, float64.
@@ -57,9 +57,9 @@ def entropy(
     """Return the entropy of the mean probabilities, in nats.
 
     Args:
-        logits: Of R trainings.
+        logits: Of R training runs.
         temperature: Divides the logits.
-        weights: The weight of each training; None for equal ones.
+        weights: The weight of each training run; None for equal ones.
 
     Shape:
         logits ``(R, N, C)``, result ``(N,)``, float64.
@@ -72,12 +72,12 @@ def entropy(
 def energy(
     logits: Iterable[Tensor], temperature: float = 1.0, *, weights: Sequence[float] | None = None
 ) -> Tensor:
-    """Return the free energy ``-T ln sum_k exp(z_k / T)``, the mean over the trainings.
+    """Return the free energy ``-T ln sum_k exp(z_k / T)``, the mean over the training runs.
 
     Args:
-        logits: Of R trainings.
+        logits: Of R training runs.
         temperature: T.
-        weights: The weight of each training; None for equal ones.
+        weights: The weight of each training run; None for equal ones.
 
     Shape:
         logits ``(R, N, C)``, result ``(N,)``, float64.
@@ -93,11 +93,11 @@ def energy(
 
 
 def max_logit(logits: Iterable[Tensor], *, weights: Sequence[float] | None = None) -> Tensor:
-    """Return the largest logit with its sign turned, the mean over the trainings.
+    """Return the largest logit with its sign turned, the mean over the training runs.
 
     Args:
-        logits: Of R trainings.
-        weights: The weight of each training; None for equal ones.
+        logits: Of R training runs.
+        weights: The weight of each training run; None for equal ones.
 
     Shape:
         logits ``(R, N, C)``, result ``(N,)``, float64.
@@ -108,7 +108,7 @@ def max_logit(logits: Iterable[Tensor], *, weights: Sequence[float] | None = Non
 
 
 def _mean(parts: Iterable[Tensor], weights: Sequence[float] | None) -> Tensor:
-    """Return the weighted mean of the parts of R trainings, which come one by one."""
+    """Return the weighted mean of the parts of R training runs, which come one by one."""
     total, weight = torch.zeros(()), 0.0
     for place, part in enumerate(parts):
         own = 1.0 if weights is None else weights[place]
@@ -133,8 +133,8 @@ class ClassDistance:
     """The distance of a row's logits to the nearest mean of a class, by their common covariance.
 
     Args:
-        means: Mean logits of each class that has rows, of each training.
-        factor: The inverse of the Cholesky factor of the covariance, of each training.
+        means: Mean logits of each class that has rows, of each training run.
+        factor: The inverse of the Cholesky factor of the covariance, of each training run.
 
     Shape:
         means ``(R, C', C)``, factor ``(R, C, C)``.
@@ -151,7 +151,7 @@ class ClassDistance:
         """Return the distance to the means of these rows.
 
         Args:
-            logits: Of R trainings.
+            logits: Of R training runs.
             targets: Classes.
 
         Shape:
@@ -167,7 +167,7 @@ class ClassDistance:
         return cls(means, torch.linalg.inv(torch.linalg.cholesky(covariance)))
 
     def of(self, logits: Tensor) -> Tensor:
-        """Return the squared distances, the mean over the trainings.
+        """Return the squared distances, the mean over the training runs.
 
         Shape:
             logits ``(R, N, C)``, result ``(N,)``, float64.
@@ -179,13 +179,13 @@ class ClassDistance:
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """How well a score tells strangers from known rows, for B weightings of the rows.
+    """How well a score separates OOD rows from in-distribution rows, for B weightings of the rows.
 
     Args:
-        auroc: The chance that a stranger scores above a known row; a tie counts half.
-        average_precision: The mean precision over the strangers, strangers being positive.
-        false_acceptance: The share of the strangers below the threshold that accepts 95 % of the
-            known rows: the false positive rate at 95 % recall.
+        auroc: The chance that an OOD row scores above an in-distribution row; a tie counts half.
+        average_precision: The mean precision over the OOD rows, OOD rows being positive.
+        false_acceptance: The share of the OOD rows below the threshold that accepts 95 % of the
+            in-distribution rows: the false positive rate at 95 % recall.
 
     Shape:
         all ``(B,)``.
@@ -199,13 +199,13 @@ class Detection:
 def detection(
     known: Floats, strange: Floats, known_weights: Floats, strange_weights: Floats
 ) -> Detection:
-    """Return how well a score tells strangers from known rows.
+    """Return how well a score separates OOD rows from in-distribution rows.
 
     Args:
-        known: Scores of the N known rows.
-        strange: Scores of the M strangers.
-        known_weights: B weightings of the known rows.
-        strange_weights: B weightings of the strangers.
+        known: Scores of the N in-distribution rows.
+        strange: Scores of the M OOD rows.
+        known_weights: B weightings of the in-distribution rows.
+        strange_weights: B weightings of the OOD rows.
 
     Shape:
         known ``(N,)``, strange ``(M,)``, weights ``(B, N)`` and ``(B, M)``.
@@ -233,8 +233,8 @@ def auroc(known: Floats, strange: Floats) -> float:
     """Return the area under the ROC curve alone, by ranks (Mann and Whitney 1947).
 
     Args:
-        known: Scores of known rows, ``(N,)``.
-        strange: Scores of strangers, ``(M,)``.
+        known: Scores of in-distribution rows, ``(N,)``.
+        strange: Scores of OOD rows, ``(M,)``.
 
     Examples:
         >>> auroc(np.array([0.1, 0.2]), np.array([0.2, 0.9]))
@@ -254,9 +254,9 @@ def _detection(
     """Return the figures of weightings, of rows in falling order of their score.
 
     Args:
-        known: Weights of the known rows, ``(B, N)``.
-        strange: Weights of the strangers, ``(B, M)``.
-        order: Known rows and strangers in falling order of their score.
+        known: Weights of the in-distribution rows, ``(B, N)``.
+        strange: Weights of the OOD rows, ``(B, M)``.
+        order: All rows in falling order of their score.
         starts: The places in it where a lower score begins.
     """
     every = np.hstack([known, strange])[:, order]

@@ -1,4 +1,4 @@
-"""Augmentation of pictures: drawn once a mini-batch, for all candidates that read it."""
+"""Augmentation of images: drawn once a mini-batch, for all candidates that read it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from autoloss.core.settings import AugmentConfig
 
 
 def augmented(pixels: Tensor, seeds: Sequence[int], config: AugmentConfig, fill: Tensor) -> Tensor:
-    """Return pictures cropped, shifted, mirrored, and with a square erased, each at random.
+    """Return images cropped, shifted, mirrored, and with a square erased, each at random.
 
     Pixels beyond an edge repeat those of the edge.
 
     Args:
-        pixels: The pictures of G mini-batches, bytes.
+        pixels: The images of G mini-batches, bytes.
         seeds: A seed for each of the G.
         config: How far, and whether.
         fill: The bytes of an erased square, one a channel.
@@ -35,7 +35,7 @@ def augmented(pixels: Tensor, seeds: Sequence[int], config: AugmentConfig, fill:
 
 
 def _one(pixels: Tensor, seed: int, config: AugmentConfig, fill: Tensor) -> Tensor:
-    """Return the pictures of a mini-batch, (B, H, W, C)."""
+    """Return the images of a mini-batch, (B, H, W, C)."""
     n, h, w, c = pixels.shape
     draw = np.random.default_rng(seed)
     # Every number is drawn whatever the settings, so that they do not move each other's draws.

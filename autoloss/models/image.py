@@ -1,4 +1,4 @@
-"""The default network for pictures: residual convolutions of K candidates at once."""
+"""The default network for images: residual convolutions of K candidates at once."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ _POOLED = 4
 
 
 class ImageNetwork:
-    """A residual network over the pixels of a picture.
+    """A residual network over the pixels of an image.
 
     The first layer reads overlapping squares, so that at most 16 places remain to a side, and a
     second joins four of them into one if they are more than 7. The blocks are convolutions of
     3 x 3 places, each added to its input (He et al. 2016, Deep Residual Learning for Image
     Recognition, arXiv:1512.03385), normalised over the channels of a place (as is the layer before
-    them), so that a picture does not depend on others of its batch. The last layer reads the mean
+    them), so that an image does not depend on others of its batch. The last layer reads the mean
     of each of 4 x 4 parts.
 
-    All candidates read the same pictures, so the squares of the first layer are cut once.
+    All candidates read the same images, so the squares of the first layer are cut once.
 
     Args:
-        schema: The size of the pictures, and the mean and deviation of their channels.
+        schema: The size of the images, and the mean and deviation of their channels.
         n_classes: C.
         config: Width (channels of a block), depth (blocks), normalisation.
-        augment: How pictures are changed in training.
+        augment: How images are changed in training.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class ImageNetwork:
 
     @property
     def picture_size(self) -> tuple[int, int]:
-        """Return height and width of the pictures, which CutMix needs."""
+        """Return height and width of the images, which CutMix needs."""
         return self.schema.height, self.schema.width
 
     @property
@@ -150,7 +150,7 @@ class ImageNetwork:
     def scores(
         self, weights: Mapping[str, Tensor], features: Features, step: StepInputs
     ) -> StepOutputs:
-        """Return the outputs of a training step on changed pictures; see `Network.scores`."""
+        """Return the outputs of a training step on changed images; see `Network.scores`."""
         levels = step.draws.levels(1, self._hidden)
         dropout = None if step.rates is None else Dropout(levels, step.rates)
         pixels = features["pixels"]
@@ -199,7 +199,7 @@ class ImageNetwork:
         flat = share_products(squares.flatten(1, 3), weight_of("first"), orders)
         hidden = torch.unflatten(flat, 1, places)
         if mix is not None:
-            # The first layer is linear, so this equals mixing the pictures, which are shared.
+            # The first layer is linear, so this equals mixing the images, which are shared.
             exact = hidden.flatten(2).to(mix.share.dtype)
             hidden = mixed(exact, mix.partner, mix.blended).to(hidden.dtype).view_as(hidden)
         # A norm of all places of the first layer takes a seventh of a step and changes no error.

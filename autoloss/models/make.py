@@ -42,7 +42,7 @@ def networks_for(
         n_classes: C.
         config: Settings of the built-in network.
         model: A custom network in its place.
-        augment: How pictures are changed in training.
+        augment: How images are changed in training.
     """
     if images := [schema for schema in schemas if isinstance(schema, ImageSchema)]:
         if model is not None:

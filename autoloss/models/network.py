@@ -91,7 +91,7 @@ class StepInputs:
         rates: Dropout rates of the candidates; None if all are 0.
         mix: The mixup of the step; None if no candidate mixes.
         heads: The last layer of each candidate.
-        products: Type of the products in hidden layers; the user's own module ignores it.
+        products: Type of the products in hidden layers; a custom module ignores it.
         sizes: The examples of each of the G batches; None if all have the same number.
         pool: Where the network may write the gradient of the weights that share a second moment,
             which it then returns to autograd, ``(K, ...)``; None if there are none.
@@ -130,7 +130,7 @@ class Network(Protocol):
 
     @property
     def text(self) -> str:
-        """Return the network in words for the plan; empty for the user's own."""
+        """Return the network in words for the plan; empty for a custom network."""
 
     @property
     def layout(self) -> Layout:
@@ -138,7 +138,7 @@ class Network(Protocol):
 
     @property
     def settings(self) -> Mapping[str, object]:
-        """Return the settings that the report shows; empty for the user's own."""
+        """Return the settings that the report shows; empty for a custom network."""
 
     @property
     def exact(self) -> torch.dtype:

@@ -75,7 +75,7 @@ class Items:
 
     @classmethod
     def pooled(cls, keys: Tensor, labels: Tensor) -> Items:
-        """Return the items of several labels or of tokens that trainings held out together.
+        """Return the items of several labels or of tokens that training runs held out together.
 
         Args:
             keys: The key of each item, rising; see `keys`.

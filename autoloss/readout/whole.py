@@ -14,7 +14,7 @@ from torch import Tensor
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
 TYPICAL_GAIN = 0.1
-"""The gain where few or no rows were held out by several trainings (reports/quality)."""
+"""The gain where few or no rows were held out by several training runs (reports/quality)."""
 _SPREAD = 0.5
 """Standard deviation of the prior of a log temperature, which decides only where rows are few."""
 _LEVELS, _GAINS = (-3.0, 3.0), (-2.0, 0.99)
@@ -70,33 +70,33 @@ def _added_up(members: Iterable[Tensor], log_shares: Tensor | None) -> tuple[int
 
 @dataclass(frozen=True)
 class MeanTemperature:
-    """The temperature of the mean of m trainings, ``T = exp(start) * (1 - gain * (1 - 1 / m))``.
+    """The temperature of a mean of m training runs, ``exp(start) * (1 - gain * (1 - 1 / m))``.
 
-    Each training is calibrated by itself, so a mean of one needs no temperature, and the mean of
-    more is less certain than it should be by the share of their spread that it has averaged out.
-    (If the log odds of a training are those of the best prediction with noise of its own, a
-    normal variable with the share `gain` of the whole variance, the formula is exact for the mean
-    of log odds.)
+    Each training run is calibrated by itself, so a mean of one needs no temperature, and the mean
+    of more is less certain than it should be by the share of their spread that it has averaged
+    out. (If the log odds of a training run are those of the best prediction with noise of its own,
+    a normal variable with the share `gain` of the whole variance, the formula is exact for the
+    mean of log odds.)
 
     Args:
-        gain: By how much the temperature falls from one training to many, below 1.
-        start: The logarithm for one training: 0 for a single calibrated model, another value for
-            a blend of several models.
+        gain: By how much the temperature falls from one training run to many, below 1.
+        start: The logarithm for one training run: 0 for a single calibrated model, another value
+            for a blend of several models.
     """
 
     gain: float = 0.0
     start: float = 0.0
 
     def of(self, count: int) -> float:
-        """Return the temperature of the mean of so many trainings."""
+        """Return the temperature of the mean of so many training runs."""
         return float(self._of(np.asarray(count)))
 
     def calibrated(self, log_probs: FloatArray, counts: IntArray) -> FloatArray:
-        """Return the means of some trainings of each row at their temperatures.
+        """Return the means of some training runs of each row at their temperatures.
 
         Args:
             log_probs: Log probabilities of the means.
-            counts: How many trainings each row has the mean of.
+            counts: How many training runs each row has the mean of.
 
         Shape:
             log_probs (N, C), counts (N,) -> (N, C).
@@ -118,28 +118,28 @@ def fit_mean_temperature(
     parts: Sequence[FloatArray] = (),
     weights: Sequence[float] = (),
 ) -> MeanTemperature:
-    """Fit the temperature of the mean of several trainings to the rows that each held out.
+    """Fit the temperature of the mean of several training runs to the rows that each held out.
 
-    Only differences count: the gain is the temperature that the rows choose for single trainings
-    less that for the mean of the trainings that held out a row. Single trainings are calibrated,
-    so a temperature other than 1 is the luck of these rows, and it cancels. (Over tables of 2 000
-    rows the standard error of a temperature is 0.04, that of the difference 0.004.) Rows that a
-    single training held out do not decide the gain.
+    Only differences count: the gain is the temperature that the rows choose for single training
+    runs less that for the mean of the training runs that held out a row. Single training runs are
+    calibrated, so a temperature other than 1 is the luck of these rows, and it cancels. (Over
+    tables of 2 000 rows the standard error of a temperature is 0.04, that of the difference
+    0.004.) Rows that a single training run held out do not decide the gain.
 
     Args:
-        single: Log probabilities of each training for each row that it held out.
-        means: Log probabilities of the mean of the trainings that held out a row.
+        single: Log probabilities of each training run for each row that it held out.
+        means: Log probabilities of the mean of the training runs that held out a row.
         targets: Classes of the rows.
         place: The row of each prediction in `single`.
         parts: The same as `single` of each model of a blend, whose `single` is their weighted
-            mean; none for the trainings of one model.
+            mean; none for the training runs of one model.
         weights: The weight of each model.
 
     Shape:
         single and parts (P, C), means (N, C), targets (N,), place (P,).
     """
     counts = np.bincount(place, minlength=len(targets))
-    # Each row counts once, by however many trainings it was held out.
+    # Each row counts once, by however many training runs it was held out.
     shares, own = 1.0 / counts[place], targets[place]
     start = 0.0
     if parts:
@@ -155,7 +155,7 @@ def fit_mean_temperature(
     judged = _Judged(means[several], targets[several], None, counts[several]).fewer()
 
     def cost(gain: float) -> float:
-        # The prior of the mean is as wide as that of single trainings, so that it cancels too.
+        # The prior of the mean is as wide as that of single training runs, so that it cancels too.
         typical = np.log((1.0 - gain * share) / (1.0 - TYPICAL_GAIN * share))
         prior = 0.5 * ((level + typical) / _SPREAD) ** 2
         return float(prior + judged.loss(MeanTemperature(gain, level)))
@@ -165,7 +165,7 @@ def fit_mean_temperature(
 
 @dataclass(frozen=True, eq=False)
 class _Judged:
-    """Log probabilities of rows with their classes, weights and numbers of trainings.
+    """Log probabilities of rows with their classes, weights and numbers of training runs.
 
     Shape:
         log_probs (N, C), targets, weights and counts (N,).

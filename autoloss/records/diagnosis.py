@@ -281,7 +281,7 @@ class Diagnosis(Shown):
         bits: Code lengths.
         surface: The surface of the losses around the network; None if there is none.
         surface_reason: Why there is none; empty otherwise.
-        strangers: Scores of rows that belong to no class; None if none are given.
+        strangers: Scores of OOD rows; None if none are given.
         is_inverted: Whether the scores rank the classes the wrong way: a class gets less
             probability on its own rows than on all.
         notes: Further notes for the reader.

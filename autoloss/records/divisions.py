@@ -72,10 +72,10 @@ class Resampling:
         kind: ``"holdout"``, ``"repeated_holdout"``, ``"cross_validation"`` or ``"forward"`` (by
             time, each fold validates the rows after its training rows).
         folds: Divisions of the rows into training and validation rows.
-        verdict: ``"locked"`` test rows; ``"out_of_fold"``: all rows, by trainings that held them
-            out; or ``"nested"`` cross-validation.
+        verdict: ``"locked"`` test rows; ``"out_of_fold"``: all rows, by training runs that held
+            them out; or ``"nested"`` cross-validation.
         outer: Outer folds of the nested cross-validation, all repeats together; 0 without it.
-        replicates: Trainings of every finalist, each on a division and a seed of its own.
+        replicates: Training runs of every finalist, each on a division and a seed of its own.
         text: All of this in a sentence or two.
     """
 

@@ -97,7 +97,7 @@ class Disagreement:
         baseline_prob: Probability that tuned cross-entropy gives it.
         label: The label of several that is compared; empty for one label a row.
         words: The first words of its text; empty without one.
-        picture: A small copy of its picture as a data URL; empty without one.
+        picture: A small copy of its image as a data URL; empty without one.
     """
 
     row: int

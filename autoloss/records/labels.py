@@ -58,7 +58,7 @@ class LabelPair:
         other: Another label.
         rows: Rows of which both are known.
         correlation: Correlation of the two labels.
-        missed: Correlation of what the probabilities leave over of each; 0 if the inputs explain
+        missed: Correlation of the residuals of each; 0 if the inputs explain
             why the labels go together.
         swapped: Rows that have one of them and are decided for the other in its place.
     """

@@ -27,10 +27,10 @@ class Plan:
         name: The study's name; empty if no study has begun.
         metric: The metric in the place of error.
         resampling: How rows are divided, in a sentence or two.
-        verdict: ``"locked"`` test rows; ``"out_of_fold"``: all rows, by trainings that held them
-            out; or ``"nested"`` cross-validation.
+        verdict: ``"locked"`` test rows; ``"out_of_fold"``: all rows, by training runs that held
+            them out; or ``"nested"`` cross-validation.
         allowed: The work that the time limit allows, in a sentence; empty without a limit.
-        network: The built-in network, whose size depends on the table; empty for the user's own.
+        network: The built-in network, whose size depends on the table; empty for a custom network.
         race: The rungs at which trials stop early without a time limit, in words; empty for none.
         memory: The most bytes that the candidates in training take besides the data; 0 if unknown.
     """
@@ -60,7 +60,7 @@ class Update:
     """The progress of a search, sent after every epoch of a population.
 
     Args:
-        phase: ``"search"`` or ``"final"`` (the final trainings).
+        phase: ``"search"`` or ``"final"`` (the final training runs).
         done: Trials that ended.
         total: Trials planned.
         fraction: Share of the whole work that is done, 0 to 1.

@@ -1,4 +1,4 @@
-"""How well a model's scores tell strangers, rows that belong to no class, from its own rows."""
+"""How well a model's scores separate out-of-distribution (OOD) rows from its own rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from autoloss.records.estimates import Estimate
 
 SCORES = ("max_probability", "entropy", "energy", "max_logit", "class_distance")
-"""The scores of strangeness, each higher for stranger rows."""
+"""The OOD scores; each is higher for OOD rows."""
 FIGURES = {"auroc": True, "aupr": True, "fpr95": False}
 """The figures of a score, and whether higher is better."""
 PREFIX = "ood_"
@@ -33,14 +33,14 @@ def ood_names() -> dict[str, bool]:
 
 @dataclass(frozen=True)
 class StrangerScore:
-    """How well a score tells strangers from known rows.
+    """How well a score separates OOD rows from in-distribution rows.
 
     Args:
         name: A name of `SCORES`, with ``@T`` for a temperature.
-        auroc: The chance that a stranger scores above a known row; 0.5 by chance.
-        average_precision: Strangers being positive; by chance their share of all rows.
-        false_acceptance: The share of the strangers that is accepted where 95 % of the known rows
-            are: the false positive rate at 95 % recall.
+        auroc: The chance that an OOD row scores above an in-distribution row; 0.5 by chance.
+        average_precision: OOD rows being positive; by chance their share of all rows.
+        false_acceptance: The share of the OOD rows that is accepted where 95 % of the
+            in-distribution rows are: the false positive rate at 95 % recall.
     """
 
     name: str
@@ -62,7 +62,7 @@ class TemperatureCurve:
     Args:
         name: The score.
         auroc: At each of some temperatures.
-        best: The temperature of the largest area, of a search on the strangers that choose.
+        best: The temperature of the largest area, in a search that of the OOD rows that choose.
         gain: Area on rows that did not choose the temperature, at the temperature that the other
             rows chose, less the area at T = 1.
     """
@@ -82,11 +82,11 @@ class TemperatureCurve:
 
 @dataclass(frozen=True)
 class Strangers:
-    """Strangers beside the rows of a diagnosis.
+    """OOD rows beside the rows of a diagnosis.
 
     Args:
-        rows: The number of strangers.
-        known: The number of known rows.
+        rows: The number of OOD rows.
+        known: The number of in-distribution rows.
         scores: Each score, at T = 1.
         temperatures: The temperatures of the curves, ascending.
         curves: The scores over the temperature; none for probabilities.
@@ -101,11 +101,11 @@ class Strangers:
 
 @dataclass(frozen=True)
 class FinalistStrangers:
-    """How well a finalist of a search tells strangers from the rows that its trainings held out.
+    """How well a finalist separates OOD rows from the rows that its training runs held out.
 
     Args:
         number: Its trial.
-        chosen: The score that one half of the strangers chose, judged on the other half.
+        chosen: The score that was chosen on one half of the OOD rows, judged on the other half.
         scores: Every score at T = 1 on the other half; of challenger and tuned cross-entropy.
         curves: The scores over the temperature there; of challenger and tuned cross-entropy.
     """
@@ -118,14 +118,14 @@ class FinalistStrangers:
 
 @dataclass(frozen=True)
 class SearchStrangers:
-    """The strangers of a search: half of them chose a score, the locked half judged it.
+    """The OOD rows of a search: a score is chosen on half of them and judged on the locked half.
 
     Args:
         source: Where they come from.
-        chose: The number of strangers that chose.
-        judged: The number of locked strangers.
-        known: The number of rows that the model which ships is judged on, beside the strangers.
-        ships: The score of the model that ships, on these rows and the locked strangers.
+        chose: The number of OOD rows on which the scores were chosen.
+        judged: The number of locked OOD rows.
+        known: The number of in-distribution rows on which the shipped model is judged.
+        ships: The score of the shipped model, on these rows and the locked OOD rows.
         finalists: The finalists.
         temperatures: The temperatures of their curves, ascending.
     """

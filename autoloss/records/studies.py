@@ -63,7 +63,7 @@ class MetricRecord:
     Args:
         name: Its name, in `TrialRecord.metrics` and `Summary.test_metrics`.
         lower_is_better: Its direction.
-        of: What it judges: ``"probabilities"``, ``"logits"`` or the ``"model"``.
+        of: Its subject: ``"probabilities"``, ``"logits"`` or the ``"model"``.
         independent: Whether a sample of rows has a value like all rows.
     """
 
@@ -121,11 +121,11 @@ class Summary(Shown):
             two classes.
         policies: The models that could ship, compared; empty in older studies, and if another
             loop trained the networks.
-        refit: The last training on all rows; None in older studies.
+        refit: The last training run on all rows; None in older studies.
         labels: The models on each of several labels; None for one label a row.
         tags: The models on the tags of sequences; None for labels of rows.
         rule_costs: The cost of each decision rule; empty without a cost matrix.
-        strangers: How the models tell strangers, rows that belong to no class; None without any.
+        strangers: How well the models detect out-of-distribution (OOD) rows; None without any.
         code_lengths: The bits of a label by both models; None in older studies.
         own_metrics: Custom metrics.
     """
@@ -179,7 +179,7 @@ class Summary(Shown):
 
     @property
     def shipping(self) -> tuple[int, ...]:
-        """Return the trials of the model that ships: several for a blend, otherwise one."""
+        """Return the trials of the shipped model: several for a blend, otherwise one."""
         return next((one.numbers for one in self.policies if one.ships), (self.recommended,))
 
     def _card(self) -> Card:
@@ -194,7 +194,7 @@ class Summary(Shown):
         """Return the direction of a metric, None for a metric that no trial is compared by.
 
         Args:
-            metric: The study's metric, a custom metric, or a figure of strangers.
+            metric: The study's metric, a custom metric, or an OOD figure.
         """
         known = {name: not higher for name, higher in self.stranger_figures.items()}
         known |= {one.name: one.lower_is_better for one in self.own_metrics}
@@ -202,7 +202,7 @@ class Summary(Shown):
 
     @property
     def stranger_figures(self) -> dict[str, bool]:
-        """Return the figures of strangers that trials have, and whether higher is better."""
+        """Return the OOD figures that trials have, and whether higher is better."""
         found = {name for trial in self.trials for name in trial.metrics}
         return {name: higher for name, higher in ood_names().items() if name in found}
 
@@ -222,7 +222,7 @@ class StudyListing:
         done: Trials that ended.
         trials: Trials of the budget.
         decision: The verdict's decision; None if the study is not finished.
-        recommended: Readable name of the loss that ships; empty if it is not finished.
+        recommended: Readable name of the shipped loss; empty if it is not finished.
     """
 
     name: str

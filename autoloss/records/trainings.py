@@ -1,4 +1,4 @@
-"""The report of a training: how it ended, its learning curve, its time."""
+"""The report of a training run: how it ended, its learning curve, its time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TrainingState = Literal["complete", "diverged", "stopped", "pruned", "failed"]
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """How a training went, the same value from the training loop to the study.
+    """The outcome of a training run, the same value from the training loop to the study.
 
     Args:
         state: ``"complete"``; ``"diverged"`` if logits became infinite or NaN; ``"stopped"`` if a
@@ -38,16 +38,16 @@ class TrainingReport:
 
     @property
     def has_model(self) -> bool:
-        """Return whether the training left weights that are compared with those of others."""
+        """Return whether it left weights to compare with those of other training runs."""
         return self.state in ("complete", "stopped")
 
 
 def merged(reports: Sequence[TrainingReport]) -> TrainingReport:
     """Return the report of a trial that was trained on several divisions.
 
-    The trial diverged if it did on any division, else it was stopped if any training was. Its
+    The trial diverged if it did on any division, else it was stopped if any run was. Its
     curve is the mean of the curves, up to the epoch at which it diverged; its seconds are the sum,
-    its epochs those of the longest training.
+    its epochs those of the longest run.
 
     Args:
         reports: The report of each division.

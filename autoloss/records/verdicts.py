@@ -97,7 +97,8 @@ class Coverage:
         epochs: Epochs of the less trained of challenger and tuned cross-entropy, in the search.
         planned_epochs: Epochs of the schedule that the search space asks for.
         cut: Trials that the time limit cut off.
-        is_final_cut: Whether the time limit cut off final trainings or trainings of outer folds.
+        is_final_cut: Whether the time limit cut off final training runs or training runs of outer
+            folds.
         is_schedule_done: Whether challenger and tuned cross-entropy were trained to the end of
             their schedule in the search.
         seconds_for_all: Time limit that the whole plan needs, in seconds; None if unknown.
@@ -121,7 +122,7 @@ class Finalist:
         number: Number of the trial.
         reasons: Why it is one: ``"best of focal"``, ``"lowest error"``, ``"tuned cross-entropy"``,
             ``"default cross-entropy"``.
-        metric: The study's metric on the held-out rows of each training.
+        metric: The study's metric on the held-out rows of each training run.
         log_loss: Their shipped log loss in nats.
         difference: Mean of the metric minus that of tuned cross-entropy.
         low: Lower end of the 95 % interval of `difference`, by the corrected resampled t-test.
@@ -144,15 +145,15 @@ class Finalist:
 
 @dataclass(frozen=True)
 class ShippingPolicy:
-    """A policy for the model that ships, with its figures on the rows of the verdict.
+    """A policy for the shipped model, with its figures on the rows of the verdict.
 
-    Where no row was locked, each row is judged by trainings that held it out, with weights and
+    Where no row was locked, each row is judged by training runs that held it out, with weights and
     temperatures that other rows decided.
 
     Args:
         name: ``"verdict"``: the loss that the verdict recommends; ``"best"``: the admissible
             finalist with the lowest log loss; ``"blend"``: a weighted mean of finalists.
-        numbers: Numbers of the trials whose trainings it means.
+        numbers: Numbers of the trials whose training runs it means.
         weights: Their weights, which sum to 1.
         metric: The study's metric.
         log_loss: Log loss in nats.
@@ -183,14 +184,14 @@ class ShippingPolicy:
 
 @dataclass(frozen=True)
 class Refit:
-    """The last training of the model that ships, on all rows, which no figure belongs to.
+    """The last training run of the shipped model, on all rows, which no figure belongs to.
 
     Args:
         n_rows: The rows: also those that were locked or validated on, but no given test rows.
-        is_done: Whether the model that ships was trained on them.
+        is_done: Whether the shipped model was trained on them.
         reason: Why it was, or why not, or why only a part of it was.
         trained: Its members that were trained on them.
-        members: Its members; 0 if no training ended.
+        members: Its members; 0 if no training run ended.
     """
 
     n_rows: int

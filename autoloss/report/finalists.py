@@ -31,7 +31,7 @@ class FinalistRow:
         label: The loss in short.
         why: Why it is a finalist.
         roles: ``"ships"``, ``"recommended"``, ``"in the blend"`` and ``"challenger"``.
-        metric: Mean and spread of the metric over the trainings.
+        metric: Mean and spread of the metric over the training runs.
         log_loss: Mean and spread of the log loss.
         difference: Difference of the metric to tuned cross-entropy.
         interval: Its 95% interval.

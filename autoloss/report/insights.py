@@ -179,7 +179,7 @@ def disagreement_facts(summary: Summary) -> DisagreementFacts | None:
         for one in found.examples
     )
     words = any(one.words for one in examples)
-    shown = "Text" if words else "Picture" if any(one.picture for one in examples) else ""
+    shown = "Text" if words else "Image" if any(one.picture for one in examples) else ""
     where = (
         "counted from 0 in the table of test rows"
         if found.table == "test"

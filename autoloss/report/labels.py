@@ -64,7 +64,7 @@ class LabelFacts:
 
     Args:
         text: Sentences on all labels together.
-        rule: The decision of the model that ships, a sentence.
+        rule: The decision of the shipped model, a sentence.
         warning: A sentence on a model that decides for too few labels; empty for none.
         shown: Which labels are shown, if not all.
         columns: The titles of the cells.
@@ -158,7 +158,7 @@ def reading(one: LabelFigures) -> str:
 
 
 def _rule(found: LabelInsights) -> str:
-    """Return the decision of the model that ships."""
+    """Return the decision of the shipped model."""
     if found.labels_each:
         return f"The model gives each row its {count_text(found.labels_each, 'likeliest label')}."
     if not found.thresholds:

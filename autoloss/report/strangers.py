@@ -1,4 +1,4 @@
-"""Strangers as sentences and rows of tables, for terminal and page."""
+"""OOD rows as sentences and rows of tables, for terminal and page."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def temperature_text(curve: TemperatureCurve) -> str:
 
 
 def is_fooled(found: Strangers) -> bool:
-    """Return whether no score tells strangers from known rows better than chance."""
+    """Return whether no score separates OOD rows from in-distribution rows better than chance."""
     return all(one.auroc.low <= 0.5 for one in found.scores)
 
 
@@ -95,10 +95,10 @@ def _text(one: Estimate, *, percent: bool = False) -> str:
 
 @dataclass(frozen=True)
 class StrangerFacts:
-    """The strangers of a search as a reader sees them.
+    """The OOD rows of a search as a reader sees them.
 
     Args:
-        text: The score that ships, and how well it tells the strangers.
+        text: The score of the shipped model, and how well it detects the OOD rows.
         where: The rows of the tables.
         rows: A row for each finalist: number, label, roles, score and figures.
         sides: The scores of each side of the verdict: its title, and a row for each score.
@@ -113,7 +113,7 @@ class StrangerFacts:
 
 
 def stranger_facts(summary: Summary) -> StrangerFacts | None:
-    """Return the strangers of a search, or None without any."""
+    """Return the OOD rows of a search, or None without any."""
     found = summary.strangers
     if found is None:
         return None
@@ -140,7 +140,7 @@ def stranger_facts(summary: Summary) -> StrangerFacts | None:
 
 
 def strangers_short(summary: Summary) -> str:
-    """Return the score that ships in a line; empty without strangers."""
+    """Return the score of the shipped model in a line; empty without OOD rows."""
     found = summary.strangers
     if found is None:
         return ""
@@ -170,7 +170,7 @@ def side_text(role: str, curve: TemperatureCurve) -> str:
 
 
 def _ships_text(summary: Summary, found: SearchStrangers) -> str:
-    """Return the score that ships, and how well it tells the strangers."""
+    """Return the score of the shipped model, and how well it detects the OOD rows."""
     one, strangers = found.ships, count_text(found.judged, "OOD row")
     model = f"The {'first ' if is_promoted(summary) else ''}shipped model"
     rows = f"{found.known:,} of the {rows_name(summary)}"

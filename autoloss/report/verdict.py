@@ -50,12 +50,12 @@ def headline(summary: Summary) -> str:
 
 
 def ships_text(summary: Summary) -> str:
-    """Return sentences on the model that ships: its loss, and its last training."""
+    """Return sentences on the shipped model: its loss, and its last training run."""
     return " ".join(filter(None, (_ships(summary), refit_text(summary))))
 
 
 def _ships(summary: Summary) -> str:
-    """Return sentences on the loss that ships, or on the blend."""
+    """Return sentences on the shipped loss, or on the blend."""
     if blend := blend_text(summary):
         return f"{blend} Recommended loss: {_named(summary)}."
     trial = find_trial(summary, summary.recommended)
@@ -73,7 +73,7 @@ def _ships(summary: Summary) -> str:
 
 
 def refit_text(summary: Summary) -> str:
-    """Return a sentence on the last training on all rows, or an empty string."""
+    """Return a sentence on the last training run on all rows, or an empty string."""
     found = summary.refit
     if found is None:
         return ""

@@ -154,7 +154,7 @@ def points_text(name: str, value: float) -> str:
 
 
 def spread_text(name: str, values: Sequence[float]) -> str:
-    """Return the mean and the standard deviation of a metric over several trainings.
+    """Return the mean and the standard deviation of a metric over several training runs.
 
     Values that are not finite are left out, and the text has the number of the others.
 

@@ -1,4 +1,4 @@
-"""The choice among the trials of a study, by validation rows and by final trainings."""
+"""The choice among the trials of a study, by validation rows and by final training runs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Selector:
     def on_replicates(
         self, picked: Sequence[FinalistChoice], replicates: Replicates, *, by_log_loss: bool
     ) -> tuple[Choice, tuple[Finalist, ...]]:
-        """Choose among the finalists by their final trainings; see `Study.choose`."""
+        """Choose among the finalists by their final training runs; see `Study.choose`."""
         by_number = {record.number: record for record in self.trials}
         competing = [by_number[one.number] for one in picked if one.competes]
         among = self._among(competing)

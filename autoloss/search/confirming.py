@@ -37,7 +37,7 @@ def confirmed(
         log_probs: Predictions of the two.
         items: The items of the rows.
         coverage: How much of the planned training ran.
-        paired: The comparisons of metrics by paired trainings.
+        paired: The comparisons of metrics by paired training runs.
 
     Shape:
         log_probs twice (M, C).
@@ -67,7 +67,7 @@ def verdict_by_tests(
         choice: Challenger and tuned cross-entropy.
         log_probs: Predictions of the two.
         items: The items of the rows.
-        paired: The comparisons of metrics by paired trainings.
+        paired: The comparisons of metrics by paired training runs.
         optimism: How much the selection flatters the challenger on these rows.
         where: The rows in words; by default the test rows.
 

@@ -42,7 +42,7 @@ _LOCK, _FREE = "ask", ""
 
 
 class SharedTables:
-    """What the machines of one study share: a clock, a lock, claims and files.
+    """The shared parts of the machines of one study: a clock, a lock, claims and files.
 
     Args:
         engine: The database.

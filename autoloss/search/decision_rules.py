@@ -48,7 +48,7 @@ def prior_undone(raw: Tensor, spec: LossSpec, facts: ClassFacts) -> Tensor | Non
     """Return log probabilities with the prior of a loss undone; None for no such prior.
 
     A prior of `SHIFTS` moves the logarithm of each class's odds alike in all rows, so that it can
-    be undone in the mean of several trainings.
+    be undone in the mean of several training runs.
 
     Args:
         raw: Log probabilities by the softmax of the logits.

@@ -84,12 +84,12 @@ class StudySnapshot:
     ) -> JudgedMetrics:
         """Return the metrics by which the verdict compares.
 
-        A metric of models that no paired trainings compare is left out, and the error and the log
-        loss stand in the place of the study's metric.
+        A metric of models that no paired training runs compare is left out, and the error and the
+        log loss stand in the place of the study's metric.
 
         Args:
             items: The items of the rows of the verdict.
-            paired: The comparisons of metrics by paired trainings.
+            paired: The comparisons of metrics by paired training runs.
         """
         known = paired or {}
         every = [

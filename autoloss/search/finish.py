@@ -107,14 +107,14 @@ def summarise(
         evidence: The evidence for its conclusion.
         data: The description of the data; None if only another loop knows it.
         settings: Further settings for the report.
-        seconds: Wall time by purpose; by default the sum of the trainings.
+        seconds: Wall time by purpose; by default the sum of the training runs.
     """
     pairs = list(zip(ROLES, evidence.log_probs, strict=True))
     figures = {role: _figures(own, evidence.items, study) for role, own in pairs}
     of_models = {one.name for one in (study.metric, *study.own) if one.is_of_models}
     for one in evidence.verdict.comparisons:
         if one.metric in of_models:
-            # The means of the trainings, because no rows give a value.
+            # The means of the training runs, because no rows give a value.
             for role, value in zip(ROLES, (one.challenger, one.baseline), strict=True):
                 figures[role][one.metric] = value
     summary = _summary(study, evidence, figures, diagrams(evidence), data, settings or {}, seconds)
@@ -129,7 +129,7 @@ def _shipped(
     items: Items,
     readout: Readout,
 ) -> Tensor:
-    """Return the log probabilities of a trial, averaged over its trainings; (N, C)."""
+    """Return the log probabilities of a trial, averaged over its training runs; (N, C)."""
     log_probs = [items.scores(readout.log_probs(one, study.facts)[None])[0] for one in several]
     mean = torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))
     if not bool(torch.isfinite(mean).all()):
@@ -140,10 +140,10 @@ def _shipped(
 
 
 def _several(study: StudySnapshot, logits: Any, labels: Any) -> tuple[list[Tensor], Items]:
-    """Return the logits of each training in the layout of the losses, and the test items."""
+    """Return the logits of each training run in the layout of the losses, and the test items."""
     of_trainings = isinstance(logits, (list, tuple))
     if study.task.kind == "sequence":
-        # A single training is a list of sequences, each an array.
+        # A single training run is a list of sequences, each an array.
         of_trainings = isinstance(logits[0], (list, tuple))
     several = logits if of_trainings else [logits]
     found = [told(one, labels, study.facts, part="test") for one in several]
@@ -151,7 +151,7 @@ def _several(study: StudySnapshot, logits: Any, labels: Any) -> tuple[list[Tenso
 
 
 def _mean_softmax(study: StudySnapshot, several: Sequence[Tensor], items: Items) -> Tensor:
-    """Return the mean of the softmax of several trainings as log probabilities, (N, C)."""
+    """Return the mean of the softmax of several training runs as log probabilities, (N, C)."""
     scores = [items.scores(study.facts.over_classes(one)[None])[0] for one in several]
     log_probs = torch.stack([one.double().log_softmax(-1) for one in scores])
     return log_probs.logsumexp(0) - math.log(len(several))

@@ -238,7 +238,7 @@ class Ledger:
         """Let one process at a time ask trials of a database.
 
         Slots are right without it too, because the first trial of a slot counts; with it nothing
-        is asked in vain. A journal needs none: what is lost to another process costs little.
+        is asked in vain. A journal needs none: a claim lost to another process costs little.
         """
         if (shared := self.shared) is None:
             yield

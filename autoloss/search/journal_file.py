@@ -19,7 +19,7 @@ from autoloss.core.files import writable
 LOCK_SECONDS = 10
 # Facts that all trials of a population share.
 _COMMON = {"lease", "widened"}
-# What a journal has in which a text may be.
+# The types of a journal's entries that may hold a text.
 _WITH_TEXTS = {dict, list, str}
 
 

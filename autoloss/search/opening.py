@@ -356,7 +356,7 @@ def _new_folder(folder: Path, name: str) -> Iterator[Path]:
             pass
     try:
         check_free(folder, name)
-        # What a process left that was killed before its study had begun.
+        # Left by a process that was killed before its study had begun.
         (folder / JOURNAL).unlink(missing_ok=True)
         yield folder
     finally:

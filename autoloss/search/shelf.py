@@ -28,7 +28,7 @@ class SteadyShelf:
 
     Args:
         tables: The tables of the study.
-        steady: Repeats what was not answered.
+        steady: Repeats unanswered requests.
     """
 
     def __init__(self, tables: SharedTables, steady: Steady) -> None:
@@ -51,7 +51,7 @@ class SteadyShelf:
         """Store the files of a concluded study's folder, the summary last.
 
         Models are left out where they are larger than `MOST`: first those of the finalists, then
-        the model that ships.
+        the shipped model.
         """
         files = {path.relative_to(folder).as_posix(): path for path in _results(folder)}
         for big in (_FINALISTS, _MODEL):

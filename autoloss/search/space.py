@@ -42,7 +42,7 @@ _LOOP = "let the training loop provide it and say so in provides="
 
 @dataclass(frozen=True)
 class Space:
-    """The losses and ranges that a study searches, and the constants of its trainings.
+    """The losses and ranges that a study searches, and the constants of its training runs.
 
     Each parameter of the bases, priors, targets and penalties is in `ranges` or in `fixed`, under
     its dotted key in TOML, in Optuna and in `LossSpec.to_dict`; so are ``lr``, ``weight_decay``
@@ -60,11 +60,11 @@ class Space:
             times the rows of the smallest.
         objectives: The objectives of the sampler: ``"refined_log_loss"``, and besides it
             ``"error"``, which stands for the study's metric, the custom metrics, or the
-            figures of strangers (`autoloss.records.strangers.ood_names`).
+            OOD figures (`autoloss.records.strangers.ood_names`).
         together: Candidates trained together; 0 for the fastest number.
         network: The network.
-        augment: How pictures are changed in training.
-        training: The constants of a training.
+        augment: How images are changed in training.
+        training: The constants of a training run.
         protocol: The constants of the comparison.
         description: One line for people.
     """

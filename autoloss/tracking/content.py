@@ -43,8 +43,8 @@ PALETTE = (
     "#117733",
 )
 
-# Each family of the catalogue has a colour of its own, the commonest the plain ones; losses of the
-# user's take one by a hash.
+# Each family of the catalogue has a colour of its own, the commonest the plain ones; custom losses
+# take a colour by a hash.
 _PLACES = (
     *("cross_entropy", "focal", "brier", "generalized_cross_entropy", "poly1", "power"),
     *("sm_softmax", "weston_watkins", "crammer_singer", "bi_tempered", "asymmetric", "spherical"),
@@ -126,14 +126,14 @@ def trial_content(record: TrialRecord, *, parent: str) -> RunContent:
 
 
 def stranger_figures(summary: Summary) -> dict[int, dict[str, float]]:
-    """Return the figures of strangers of each finalist by its number; none without strangers."""
+    """Return the OOD figures of each finalist by its number; none without OOD rows."""
     if summary.strangers is None:
         return {}
     return {one.number: one.chosen.figures for one in summary.strangers.finalists}
 
 
 def stranger_points(summary: Summary, timestamp: int) -> tuple[MetricPoint, ...]:
-    """Return the figures of strangers of the model that ships; NaN if a person ships another."""
+    """Return the OOD figures of the shipped model; NaN if a person ships another."""
     if summary.strangers is None:
         return ()
     figures = summary.strangers.ships.figures

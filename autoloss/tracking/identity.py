@@ -46,8 +46,8 @@ class Identity:
 def read_identity(folder: Path) -> Identity:
     """Return the identity stored in a study's folder, or a new one.
 
-    A folder may come from a stranger: an address that its user has never tracked to on this
-    machine is forgotten, so that nothing is sent there.
+    A folder may come from an untrusted source: an address that its user has never tracked to on
+    this machine is forgotten, so that nothing is sent there.
     """
     try:
         kept = parsed_json((folder / TRACKING).read_text(encoding="utf-8"))

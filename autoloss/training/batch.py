@@ -176,7 +176,7 @@ class _Draws:
 
 
 class Orders:
-    """The rows of every mini-batch and all other random draws of a training.
+    """The rows of every mini-batch and all other random draws of a training run.
 
     There is an order for each seed, division and starting epoch. It is a function of seed,
     division and its own step, and does not depend on the starting time or on the candidates
@@ -286,7 +286,7 @@ class Orders:
         return levels.bitwise_and_(LEVELS - 1)
 
     def seeds(self) -> list[int]:
-        """Draw a seed per order for the random draws of a user's module in one step."""
+        """Draw a seed per order for the random draws of a custom module in one step."""
         return [int(own.modules.integers(1 << 62)) for own in self._draws.values()]
 
     def pairs(self) -> tuple[Tensor, NDArray[np.float64]]:

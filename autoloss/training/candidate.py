@@ -21,7 +21,8 @@ class Candidate:
         dropout: Dropout rate in [0, 1).
         seed: Seed of the initial weights, the order of the rows and the dropout draws. Candidates
             of one seed share all three, so that their differences are the loss's.
-        epochs: Epochs after which it stops, on the schedule of the whole training; None for all.
+        epochs: Epochs after which it stops, on the schedule of the whole training run; None for
+            all.
         schedule: Epochs of its schedule; None for those of the study.
         fold: The number of its division of the rows, from 0.
     """

@@ -74,14 +74,14 @@ class Divisions:
                 ``(N, C)``, or None while it has none; None for no teacher.
             negatives: Negatives to train on for each positive; 0 for all.
             model: A custom network in the place of the built-in one.
-            augment: How pictures are changed in training.
+            augment: How images are changed in training.
         """
         schemas = [fold.encoding.schema for fold in folds]
         networks = networks_for(schemas, n_outputs, network, model, augment=augment)
         jobs: dict[int, Job] = {}
         for own, fold in zip(networks, folds, strict=True):
             if id(fold) in jobs:
-                # Trainings that differ only in their seeds use the same rows.
+                # Training runs that differ only in their seeds use the same rows.
                 continue
             train, known, kept = _thinned(fold, facts, negatives, seed)
             taught = None if teacher is None else teacher(fold)
@@ -170,7 +170,7 @@ class Trained:
 
     @classmethod
     def of(cls, outcomes: Sequence[Outcome]) -> Self:
-        """Return the combined result of the trainings of a trial."""
+        """Return the combined result of the training runs of a trial."""
         return cls(merged([outcome.report for outcome in outcomes]), tuple(outcomes))
 
     @property

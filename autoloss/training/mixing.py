@@ -1,4 +1,4 @@
-"""Mixup and CutMix: the pairs of examples to mix, their shares, and boxes of pictures."""
+"""Mixup and CutMix: the pairs of examples to mix, their shares, and boxes of images."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ class Mixing:
         quantiles: The quantiles of each candidate that mixes, by its number.
         per_example: The candidates with a share for each example; the others have one share for
             a mini-batch.
-        cutting: The candidates that cut a box out of the partner's picture.
-        size: Height and width of the pictures, if there are any.
+        cutting: The candidates that cut a box out of the partner's image.
+        size: Height and width of the images, if there are any.
         dtype: Of the shares.
         device: Where the examples are.
     """
@@ -96,7 +96,7 @@ class Mixing:
         """Return the mixtures of the candidates, or None if no candidate mixes.
 
         Raises:
-            InputError: A candidate cuts boxes, but the inputs are no pictures.
+            InputError: A candidate cuts boxes, but the inputs are no images.
         """
         found = {
             k: BetaQuantile.of(spec[f"{spec.mixture}.alpha"])

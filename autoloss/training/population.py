@@ -98,7 +98,7 @@ class Population:
         self._seeds = [candidate.seed for candidate in candidates]
         self._folds = [candidate.fold for candidate in candidates]
         self._heads = Heads(tuple(get(spec.base).head for spec in specs), self.device)
-        # Networks of other inputs than pictures have no such size.
+        # Networks of other inputs than images have no such size.
         size = getattr(self.network, "picture_size", None)
         self._mixing = Mixing.of(specs, dtype=self.dtype, device=self.device, size=size)
         self._needs = {name for spec in specs for name in spec.needs}

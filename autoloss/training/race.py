@@ -41,10 +41,10 @@ class Passage:
 
     Args:
         slot: Its place in the study.
-        values: What it is compared by, lower is better; one for each objective.
+        values: The values by which it is compared, lower is better, for each objective.
         wave: A number of its wave, larger for later waves.
         family: Its family.
-        roles: What the verdict could need it for besides.
+        roles: Uses of the trial for the verdict besides.
     """
 
     slot: int

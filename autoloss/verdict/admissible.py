@@ -28,7 +28,7 @@ class Figures:
 
 
 class PairedErrors(Protocol):
-    """Standard errors of the difference between two trials on the same rows or trainings."""
+    """Standard errors of the difference between two trials on the same rows or training runs."""
 
     def of_metric(self, trial: TrialRecord, best: TrialRecord) -> float:
         """Return the standard error of the difference in the metric, in its unit."""

@@ -152,8 +152,8 @@ def compare_metric(
     """Compare two models in any metric of probabilities and classes.
 
     Every resample computes it again, so above 5 000 rows there are fewer resamples, down to 200.
-    A metric of which no bootstrap of rows serves has the interval of its paired trainings, or none
-    without them.
+    A metric of which no bootstrap of rows serves has the interval of its paired training runs, or
+    none without them.
 
     Raises:
         InputError: If the metric is not finite on these rows.

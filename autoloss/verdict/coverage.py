@@ -32,7 +32,7 @@ def coverage_of(
         planned_trials: The requested trials.
         planned_epochs: Epochs of the schedule that the search space asks for.
         max_epochs: Epochs of the schedule in use, which the time limit may have shortened.
-        is_final_cut: Whether the time limit cut off final trainings.
+        is_final_cut: Whether the time limit cut off final training runs.
         seconds_for_all: Time limit that the whole plan needs, in seconds.
     """
     schedule = planned_epochs if max_epochs is None else min(max_epochs, planned_epochs)
@@ -55,7 +55,7 @@ def shortfall(coverage: Coverage) -> str:
     A verdict needs tuned cross-entropy and another loss, both trained to the end of their
     schedule; at least half of the planned epochs; at least half of the planned trials, or 16
     trials, ended other than by the time limit (a race that gives up a trial follows its plan);
-    and final trainings that were not cut off.
+    and final training runs that were not cut off.
 
     Examples:
         >>> shortfall(Coverage(7, 16, 2, 20, is_schedule_done=False, seconds_for_all=170.0))

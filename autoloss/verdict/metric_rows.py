@@ -34,7 +34,7 @@ class MetricOnRows:
         places: The labels of the items that `fn` is computed on, for several labels a row.
         tokens: The sequences of these items, if they are tokens.
         row_costs: The cost of each of these items; None for 1.
-        paired: The comparison of challenger and baseline by paired trainings; None for none.
+        paired: The comparison of challenger and baseline by paired training runs; None for none.
     """
 
     metric: Metric
@@ -56,7 +56,7 @@ class MetricOnRows:
 
     @property
     def is_of_trainings(self) -> bool:
-        """Return whether whole trainings are compared, because no bootstrap of rows serves."""
+        """Return whether whole training runs are compared, because no bootstrap of rows serves."""
         return self.metric.is_of_trainings
 
     @property
@@ -112,7 +112,7 @@ def metric_on_rows(
         metric: The metric.
         facts: The kind of label, with the training rows of each class.
         items: The items that it is computed on; needed for several labels a row and for tokens.
-        paired: The comparisons by paired trainings, by name of the metric.
+        paired: The comparisons by paired training runs, by name of the metric.
     """
     tested = (paired or {}).get(metric.name)
     if items is None:

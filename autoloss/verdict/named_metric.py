@@ -25,11 +25,11 @@ class NamedMetric(Protocol):
 
     @property
     def is_of_trainings(self) -> bool:
-        """Return whether whole trainings are compared, because no bootstrap of rows serves."""
+        """Return whether whole training runs are compared, because no bootstrap of rows serves."""
 
     @property
     def paired(self) -> PairedTest | None:
-        """Return the comparison of paired trainings; None if rows are compared."""
+        """Return the comparison of paired training runs; None if rows are compared."""
 
     @property
     def fn(self) -> Callable[..., float]:

@@ -1,4 +1,4 @@
-"""Predictions for rows that several trainings held out, a mean for each row."""
+"""Predictions for rows that several training runs held out, a mean for each row."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ IntArray = npt.NDArray[np.integer]
 
 @dataclass(frozen=True, eq=False)
 class PooledRows:
-    """The rows that some trainings held out, each of them once.
+    """The rows that some training runs held out, each of them once.
 
     Args:
         rows: Their numbers in the table, rising; (N,).
         targets: Their classes; (N,).
-        place: The place in `rows` of each held-out row of each training, in the order of the
-            trainings; (M,).
+        place: The place in `rows` of each held-out row of each training run, in the order of the
+            training runs; (M,).
         first: The first place of each row among the M held-out rows; (N,).
     """
 
@@ -38,7 +38,7 @@ class PooledRows:
         """Return the pool of held-out rows.
 
         Args:
-            rows: Their numbers in the table, one training after another.
+            rows: Their numbers in the table, one training run after another.
             targets: Their classes.
 
         Shape:
@@ -48,10 +48,10 @@ class PooledRows:
         return cls(found, targets[first], place, first)
 
     def mean(self, log_probs: Sequence[FloatArray]) -> FloatArray:
-        """Return the mean of each row's probabilities over the trainings, as log probabilities.
+        """Return the log of each row's mean probabilities over its training runs.
 
         Args:
-            log_probs: The log probabilities of every training for its held-out rows.
+            log_probs: The log probabilities of every training run for its held-out rows.
 
         Shape:
             log_probs (n, C) each -> (N, C).
@@ -63,7 +63,7 @@ class PooledRows:
 
     @property
     def counts(self) -> IntArray:
-        """Return how many trainings held out each row, (N,)."""
+        """Return how many training runs held out each row, (N,)."""
         return np.bincount(self.place, minlength=len(self.rows))
 
     def among(self, rows: IntArray) -> tuple[npt.NDArray[np.bool_], IntArray]:

@@ -1,4 +1,4 @@
-"""The selection among the finalists, by their trainings on fresh seeds and divisions."""
+"""The selection among the finalists, by their training runs on fresh seeds and divisions."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ _LOG_LOSS_RULE = (
 
 @dataclass(frozen=True, eq=False)
 class Replicates:
-    """The figures of M finalists in R trainings; finalists share the seed and division of each.
+    """The figures of M finalists in R training runs, whose seeds and divisions they share.
 
     Args:
         numbers: Numbers of their trials.
-        metric: The study's metric on the held-out rows of each training.
+        metric: The study's metric on the held-out rows of each training run.
         log_loss: Shipped log loss there, in nats.
-        n_train: Mean number of training rows of a training.
-        n_valid: Mean number of held-out rows of a training.
+        n_train: Mean number of training rows of a training run.
+        n_valid: Mean number of held-out rows of a training run.
 
     Shape:
         numbers (M,), metric (M, R), log_loss (M, R).
 
     Raises:
-        ValueError: If the shapes do not fit, or there is no training or no row.
+        ValueError: If the shapes do not fit, or there is no training run or no row.
     """
 
     numbers: tuple[int, ...]
@@ -78,11 +78,11 @@ class Replicates:
 
     @property
     def count(self) -> int:
-        """Return the number of trainings of each finalist, R."""
+        """Return the number of training runs of each finalist, R."""
         return int(self.metric.shape[1])
 
     def of(self, number: int) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
-        """Return the metric and log loss of a trial in each training; (R,), (R,)."""
+        """Return the metric and log loss of a trial in each training run; (R,), (R,)."""
         row = self.numbers.index(number)
         return self.metric[row], self.log_loss[row]
 
@@ -92,7 +92,7 @@ class Replicates:
         return min(whole, key=lambda n: (float(self.of(n)[1].mean()), n), default=numbers[0])
 
     def is_whole(self, number: int) -> bool:
-        """Return whether every training of a trial ended with finite figures."""
+        """Return whether every training run of a trial ended with finite figures."""
         return bool(np.isfinite(self.of(number)).all())
 
 
@@ -105,8 +105,8 @@ class ReplicateChoice:
             there is no other.
         admissible: Numbers of the admissible trials.
         rule: The rule in one sentence.
-        chance: Probability that it is the best of the other losses by the rule; NaN for one
-            training.
+        chance: Probability that it is the best of the other losses by the rule; NaN for a
+            single training run.
     """
 
     challenger: int
@@ -126,13 +126,13 @@ def choose_on_replicates(
     by_log_loss: bool = False,
     fallback: Choice | None = None,
 ) -> ReplicateChoice:
-    """Choose the challenger by the new trainings of the finalists.
+    """Choose the challenger by the new training runs of the finalists.
 
-    The rule is `admissible.winner`, with the means over the trainings and the corrected paired
+    The rule is `admissible.winner`, with the means over the training runs and the corrected paired
     standard errors of `corrected_error`. Among the admissible losses other than cross-entropy, the
     challenger has the highest probability of winning by the rule (`chances_by_rule`). An
     admissible loss that is at least as simple and at least as good on both figures replaces it. A
-    trial with a diverged training cannot win.
+    trial with a diverged training run cannot win.
 
     Args:
         replicates: The figures of the finalists.
@@ -144,7 +144,7 @@ def choose_on_replicates(
         by_log_loss: Whether the log loss alone decides, because too little was trained for a
             comparison.
         fallback: The result of `choose` among the same trials on the validation rows. It decides
-            if there is a single training, which has no paired error; without it only the best
+            if there is a single training run, which has no paired error; without it only the best
             metric is then admissible.
     """
     if replicates.count == 1 and fallback is not None and not by_log_loss:
@@ -178,7 +178,7 @@ def choose_on_replicates(
 def _pool(
     replicates: Replicates, competing: Sequence[TrialRecord], *, sign: float
 ) -> list[Figures]:
-    """Return the trials without a diverged training, with the means over their trainings."""
+    """Return the trials of which no training run diverged, with the means over their runs."""
     pool = []
     for trial in competing:
         if replicates.is_whole(trial.number):
@@ -292,7 +292,7 @@ def finalist_records(
 
 @dataclass(frozen=True)
 class _TrainingErrors:
-    """Corrected standard errors of the difference between two trials over paired trainings."""
+    """Corrected standard errors of the difference between two trials over paired training runs."""
 
     replicates: Replicates
 

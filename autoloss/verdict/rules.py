@@ -64,7 +64,7 @@ def rule_sentence(summary: Summary, by: str | int) -> str:
 
 
 def _names(summary: Summary) -> tuple[str, ...]:
-    """Return the rules, the study's metric, the custom metrics, and the figures of strangers."""
+    """Return the rules, the study's metric, the custom metrics, and the OOD figures."""
     own = (one.name for one in summary.own_metrics)
     return tuple(dict.fromkeys([*RULES, summary.metric, *own, *summary.stranger_figures]))
 
@@ -78,7 +78,7 @@ def _listed(by: str | int, known: Iterable[str]) -> str:
 def rules_found(summary: Summary) -> dict[str, tuple[int, str]]:
     """Return by name of each rule the number of its trial and its sentence.
 
-    The study's metric, the custom metrics and the figures of strangers are rules too. Rules
+    The study's metric, the custom metrics and the OOD figures are rules too. Rules
     without a figure in this study are left out.
     """
     found = {}
@@ -94,7 +94,7 @@ def select_trial(summary: Summary, by: str | int) -> TrialRecord:
     Args:
         summary: The study.
         by: A key of `RULES`; the study's metric, a custom metric or a figure of
-            strangers (its best value); or a trial's number.
+            OOD rows (its best value); or a trial's number.
 
     Raises:
         InputError: If there is no such rule or trial, or no trial has the rule's metric.

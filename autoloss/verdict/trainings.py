@@ -1,4 +1,4 @@
-"""Statistics of paired trainings: standard error, interval, and chances of being the best."""
+"""Statistics of paired training runs: standard error, interval, and chances of being the best."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _DRAWS = 2000
 def corrected_error(differences: FloatArray, *, n_train: float, n_valid: float) -> float:
     """Return the corrected standard error of the mean of paired differences, in their unit.
 
-    The mean of R trainings on overlapping divisions of the same rows varies more than that of R
-    independent trainings: ``sqrt(1 / R + n_valid / n_train)`` replaces ``sqrt(1 / R)``.
+    The mean of R training runs on overlapping divisions of the same rows varies more than that of
+    R independent training runs: ``sqrt(1 / R + n_valid / n_train)`` replaces ``sqrt(1 / R)``.
 
     Args:
-        differences: Differences of two candidates, one for each training.
-        n_train: Mean number of training rows of a training.
-        n_valid: Mean number of held-out rows of a training.
+        differences: Differences of two candidates, one for each training run.
+        n_train: Mean number of training rows of a training run.
+        n_valid: Mean number of held-out rows of a training run.
 
     Returns:
-        The error; NaN for a single training, or if a difference is not finite.
+        The error; NaN for a single training run, or if a difference is not finite.
 
     Shape:
         differences (R,) -> ().
@@ -47,13 +47,13 @@ def paired_interval(
     """Return the mean of paired differences and its 95 % interval, by `resampled_t_test`.
 
     Args:
-        differences: Differences of two candidates, one for each training.
-        n_train: Mean number of training rows of a training.
-        n_valid: Mean number of held-out rows of a training.
+        differences: Differences of two candidates, one for each training run.
+        n_train: Mean number of training rows of a training run.
+        n_valid: Mean number of held-out rows of a training run.
 
     Returns:
-        Mean, lower end and upper end. The ends are NaN for a single training; all three are NaN if
-        a difference is not finite.
+        Mean, lower end and upper end. The ends are NaN for a single training run; all three are
+        NaN if a difference is not finite.
 
     Shape:
         differences (R,) -> three numbers.
@@ -80,15 +80,15 @@ def paired_test(
     n_train: float,
     n_valid: float,
 ) -> PairedTest:
-    """Return the comparison of two candidates in a metric by their paired trainings.
+    """Return the comparison of two candidates in a metric by their paired training runs.
 
     Args:
         name: The metric.
-        ones: Its value in each training of the challenger.
-        others: Its value in the same trainings of the baseline.
+        ones: Its value in each training run of the challenger.
+        others: Its value in the same training runs of the baseline.
         lower_is_better: Its direction.
-        n_train: Mean number of training rows of a training.
-        n_valid: Mean number of held-out rows of a training.
+        n_train: Mean number of training rows of a training run.
+        n_valid: Mean number of held-out rows of a training run.
 
     Returns:
         The means, with the interval and the p-value of `resampled_t_test`. The draws are quantiles
@@ -117,14 +117,14 @@ def chances_of_lowest(
     share their chance.
 
     Args:
-        figures: Figures of M candidates on the same R trainings; lower is better.
-        n_train: Mean number of training rows of a training.
-        n_valid: Mean number of held-out rows of a training.
+        figures: Figures of M candidates on the same R training runs; lower is better.
+        n_train: Mean number of training rows of a training run.
+        n_valid: Mean number of held-out rows of a training run.
         draws: Draws.
         seed: Their seed.
 
     Returns:
-        Probabilities that sum to 1; NaN for one training.
+        Probabilities that sum to 1; NaN for one training run.
 
     Shape:
         figures (M, R) -> (M,).
@@ -151,21 +151,21 @@ def chances_by_rule(
 ) -> npt.NDArray[np.float64]:
     """Return the probability that each candidate wins by the rule of the selection.
 
-    In every draw of the true means (`drawn_means`, metric and log loss of a training together)
+    In every draw of the true means (`drawn_means`, metric and log loss of a training run together)
     the rule of `admissible.winner` is applied: within one paired standard error of the lowest
     metric, the lowest log loss; within one paired standard error of that, the simplest.
 
     Args:
-        metric: The metric, turned so that lower is better, of M candidates in R trainings.
+        metric: The metric, turned so that lower is better, of M candidates in R training runs.
         log_loss: Their log loss in nats.
         simplicity: Rank of each candidate's loss, lower for a simpler loss.
-        n_train: Mean number of training rows of a training.
-        n_valid: Mean number of held-out rows of a training.
+        n_train: Mean number of training rows of a training run.
+        n_valid: Mean number of held-out rows of a training run.
         draws: Draws.
         seed: Their seed.
 
     Returns:
-        Probabilities that sum to 1; NaN for one training.
+        Probabilities that sum to 1; NaN for one training run.
 
     Shape:
         metric (M, R), log_loss (M, R), simplicity (M,) -> (M,).
@@ -193,14 +193,14 @@ def drawn_means(
     """Return draws of the true means of candidates, from their posterior.
 
     The posterior is a multivariate t distribution with R - 1 degrees of freedom. Its centre is the
-    means of the trainings; its scale is the paired covariance of the candidates times the
-    correction of `corrected_error`. Several figures of a training are drawn together, so that they
-    correlate as in the trainings.
+    means of the training runs; its scale is the paired covariance of the candidates times the
+    correction of `corrected_error`. Several figures of a training run are drawn together, so that
+    they correlate as in the training runs.
 
     Args:
-        figures: F figures of M candidates on the same R trainings, R of two or more.
-        n_train: Mean number of training rows of a training.
-        n_valid: Mean number of held-out rows of a training.
+        figures: F figures of M candidates on the same R training runs, R of two or more.
+        n_train: Mean number of training rows of a training run.
+        n_valid: Mean number of held-out rows of a training run.
         draws: Draws D.
         seed: Their seed.
 

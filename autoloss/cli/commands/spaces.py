@@ -1,4 +1,4 @@
-"""``autoloss spaces``: lists and shows search spaces, and checks the user's own."""
+"""``autoloss spaces``: lists and shows search spaces, and checks custom spaces."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Frozen features: vectors of pictures or texts by a network that is not trained."""
+"""Frozen features: vectors of images or texts by a network that is not trained."""

@@ -1,4 +1,4 @@
-"""The encoding of pictures or texts by a frozen network: its reference, and a standardisation."""
+"""The encoding of images or texts by a frozen network: its reference, and a standardisation."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _LEAST_SCALE = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class FrozenEncoding:
-    """The fitted encoding of pictures or texts by a frozen network.
+    """The fitted encoding of images or texts by a frozen network.
 
     Args:
         column: Their column.
-        seen: What they are.
+        seen: Whether they are images or texts.
         reference: The network: ``st:NAME``, or ``FILE.py:NAME`` without folders.
         sha256: Fingerprint of its weights, or of its file.
         mean: The mean of each number of the vectors of the training rows.
@@ -54,8 +54,8 @@ class FrozenEncoding:
 
         Args:
             vectors: The vectors.
-            column: The column of the pictures or texts.
-            seen: What they are.
+            column: The column of the images or texts.
+            seen: Whether they are images or texts.
             extractor: The network that computed the vectors.
         """
         exact = vectors.double()
@@ -88,7 +88,7 @@ class FrozenEncoding:
         """Compute the vectors of the rows of a table.
 
         Raises:
-            InputError: The column is missing, a picture cannot be read, or the network is not
+            InputError: The column is missing, an image cannot be read, or the network is not
                 there.
         """
         return self.standard(self.vectors(frame, label=label))
@@ -114,7 +114,7 @@ class FrozenEncoding:
         Args:
             frame: The table.
             label: Its name in messages.
-            base: The folder that paths of pictures start from.
+            base: The folder that paths of images start from.
 
         Raises:
             InputError: As in `transform`.
@@ -188,7 +188,7 @@ def texts_of(values: pd.Series) -> list[str]:
 
 
 def _opened(cells: Sequence[Cell], label: str) -> list[Any]:
-    """Return pictures of Pillow in colour.
+    """Return Pillow images in colour.
 
     Raises:
         InputError: One cannot be read.

@@ -1,4 +1,4 @@
-"""The network that turns pictures or texts into vectors, found by its reference."""
+"""The network that turns images or texts into vectors, found by its reference."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from autoloss.data.frozen.libraries import LIBRARIES, Frozen
 from autoloss.data.messages import one_line
 
 Seen = Literal["pictures", "texts"]
-"""What a network reads: pictures of Pillow in colour, or texts."""
+"""The inputs of a network: Pillow images in colour, or texts."""
 FORMS = (*(f"{key}:NAME" for key in LIBRARIES), "FILE.py:NAME")
 AT_ONCE = 256
-"""Pictures or texts of a call."""
+"""The images or texts of a call."""
 _GIVEN: dict[str, Extractor] = {}
 """The functions of files that a program has named, by the reference that models keep."""
 
 
 @dataclass(frozen=True, eq=False)
 class Extractor:
-    """A network, or a function of the user's, that returns a vector for each picture or text.
+    """A network, or a custom function, that returns a vector for each image or text.
 
     Args:
         name: Its reference as a model keeps it: ``st:NAME``, or ``FILE.py:NAME`` without folders.
         sha256: Fingerprint of its library and weights, or of its name and file.
-        function: Returns the vectors of some pictures or texts.
+        function: Returns the vectors of some images or texts.
         file: The full path of its file; None for a network of a library.
     """
 
@@ -45,7 +45,7 @@ class Extractor:
     file: str | None = None
 
     def vectors(self, batch: Sequence[Any]) -> NDArray[np.float32]:
-        """Return the vectors of some pictures or texts, (B, D).
+        """Return the vectors of some images or texts, (B, D).
 
         Raises:
             InputError: The function fails, or returns anything else.
@@ -89,7 +89,7 @@ def open_extractor(reference: str, seen: Seen) -> Extractor:
     Args:
         reference: ``st:NAME_OR_PATH``, ``hf:NAME_OR_PATH``, ``timm:NAME``, ``torchvision:NAME`` or
             ``FILE.py:NAME``.
-        seen: What it reads.
+        seen: Whether it reads images or texts.
 
     Raises:
         InputError: It is nothing of these, the library is not installed, or it has no such model.
@@ -131,7 +131,7 @@ def kept_extractor(name: str, sha256: str, seen: Seen) -> Extractor:
     Args:
         name: The reference.
         sha256: Its fingerprint in the search.
-        seen: What it reads.
+        seen: Whether it reads images or texts.
 
     Raises:
         InputError: It is a function of a file that nobody named, or it has changed.

@@ -39,5 +39,5 @@ def frozen_scope(encoding: FrozenEncoding) -> str:
 
 
 def frozen_code(encoding: FrozenEncoding) -> str:
-    """Return the function of the user's own that computes the vectors; empty for a library."""
+    """Return the custom function that computes the vectors; empty for a library."""
     return encoding.reference if ".py:" in encoding.reference else ""

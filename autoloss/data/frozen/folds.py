@@ -1,4 +1,4 @@
-"""Folds of pictures or texts by a frozen network, which share the vectors of their source."""
+"""Folds of images or texts by a frozen network, which share the vectors of their source."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class FrozenEncoder(Encoder):
         return [frozen_scope(fold.encoding)]
 
     def glimpses(self, table: str, rows: Sequence[int], encoding: Any) -> list[Glimpse]:
-        """Return the first words of texts, or small copies of pictures."""
+        """Return the first words of texts, or small copies of images."""
         about: FrozenVectors = self.sources.tables[table].beside
         return [about.glimpse(row) for row in rows]
 

@@ -18,8 +18,8 @@ class VectorInputs:
     Args:
         store: All vectors, as they were computed.
         rows: The numbers of the rows of this part.
-        mean: What is subtracted from each number of a vector.
-        scale: What it is divided by then.
+        mean: Subtracted from each number of a vector.
+        scale: Divides the difference.
 
     Shape:
         store (M, D); rows (N,) or of any shape; mean and scale (D,).

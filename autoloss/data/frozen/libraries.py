@@ -1,4 +1,4 @@
-"""Networks of pictures and of texts from libraries, loaded with their weights."""
+"""Networks of images and of texts from libraries, loaded with their weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import nn
 from autoloss.core.errors import InputError
 
 _SMALL = 32
-"""Pictures or texts that run through a network at once."""
+"""Images or texts that run through a network at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Frozen:
 
     Args:
         sha256: Fingerprint of its weights.
-        vectors: Returns the vectors of some pictures or texts, (B, D).
+        vectors: Returns the vectors of some images or texts, (B, D).
     """
 
     sha256: str
@@ -37,7 +37,7 @@ class Library:
 
     Args:
         package: Its name on the package index.
-        reads: What its networks read: ``"pictures"``, ``"texts"``.
+        reads: The inputs of its networks: ``"pictures"``, ``"texts"``.
         load: Returns the network of a name or a folder for its kind of input.
     """
 

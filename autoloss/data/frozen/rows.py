@@ -1,4 +1,4 @@
-"""New pictures or texts for a model of frozen features."""
+"""New images or texts for a model of frozen features."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autoloss.data.stream import RowStream, open_rows
 
 
 class FrozenReader(CellReader):
-    """Reads pictures or texts for each of several encodings by one network.
+    """Reads images or texts for each of several encodings by one network.
 
     Args:
         encodings: The distinct encodings.

@@ -1,4 +1,4 @@
-"""Tables of pictures or texts whose vectors a frozen network computes."""
+"""Tables of images or texts whose vectors a frozen network computes."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class FrozenVectors:
     Args:
         vectors: A vector for each of its rows.
         extractor: The network that computed them.
-        seen: What it read.
-        cells: The texts or pictures.
+        seen: Whether it read images or texts.
+        cells: The texts or images.
 
     Shape:
         vectors (N, D), float32.
@@ -55,7 +55,7 @@ class FrozenVectors:
         )
 
     def glimpse(self, row: int) -> Glimpse:
-        """Return the first words of a text, or a small copy of a picture."""
+        """Return the first words of a text, or a small copy of an image."""
         if self.seen == "texts":
             return Glimpse.of_text(self.cells[row])
         picture = _opened(self.cells[row])
@@ -118,16 +118,16 @@ def vectors_of_texts(
 def vectors_of_pictures(
     pictures: PictureTable, extractor: Extractor, told: Told, *, skip_bad: bool
 ) -> tuple[Table, FrozenVectors]:
-    """Return a table with a hash of each picture, and the vectors of its rows.
+    """Return a table with a hash of each image, and the vectors of its rows.
 
     Args:
         pictures: The table.
         extractor: Computes the vectors.
         told: Called with sentences on the progress.
-        skip_bad: Whether rows are left out whose picture cannot be read.
+        skip_bad: Whether rows are left out whose image cannot be read.
 
     Raises:
-        InputError: A picture cannot be read, or as in `vectors_of`.
+        InputError: An image cannot be read, or as in `vectors_of`.
     """
     with ThreadPoolExecutor(8) as pool:
         digests = [digest for _, digest in pool.map(source_of, pictures.cells)]
@@ -145,7 +145,7 @@ def _marked(digests: Sequence[str], extractor: Extractor) -> list[str]:
 
 
 def _opened(cell: Any) -> Any:
-    """Return a picture of Pillow in colour; None if it cannot be read."""
+    """Return a Pillow image in colour; None if it cannot be read."""
     try:
         return open_picture(cell).convert("RGB")
     except PictureError:
@@ -153,7 +153,7 @@ def _opened(cell: Any) -> Any:
 
 
 def _reason(cell: Any) -> str:
-    """Return why a picture cannot be read."""
+    """Return why an image cannot be read."""
     try:
         open_picture(cell)
     except PictureError as error:

@@ -1,4 +1,4 @@
-"""The vectors of all pictures or texts of a source: computed once, kept in a file on the disk."""
+"""The vectors of all images or texts of a source: computed once, kept in a file on the disk."""
 
 from __future__ import annotations
 

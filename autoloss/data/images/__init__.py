@@ -1,1 +1,1 @@
-"""Pictures: reading them from folders, files and tables, decoding them once, encoding them."""
+"""Images: reading them from folders, files and tables, decoding them once, encoding them."""

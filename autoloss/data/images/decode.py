@@ -1,4 +1,4 @@
-"""One picture of any format as an array of bytes, by Pillow."""
+"""One image of any format as an array of bytes, by Pillow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Cell = Path | bytes | NDArray[Any]
-"""A picture as it stands in its source: a file, encoded bytes, or an array."""
+"""An image as it stands in its source: a file, encoded bytes, or an array."""
 ENDINGS = (
     ".png",
     ".jpg",
@@ -32,23 +32,23 @@ ENDINGS = (
     ".pbm",
 )
 MOST_PIXELS = 100_000_000
-"""The most pixels of a picture; larger ones are refused before they are decoded."""
+"""The most pixels of an image; larger ones are refused before they are decoded."""
 _PLAIN = ("L", "RGB")
 # One frame of these modes has numbers of its own range.
 _WIDE = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 class PictureError(Exception):
-    """A picture that cannot be read, with half a sentence on the reason."""
+    """An image that cannot be read, with the reason as half a sentence."""
 
 
 class LargePicture(Exception):
-    """A picture that is to be decoded alone: several at once would not fit into memory."""
+    """An image to decode alone, because several at once would not fit into memory."""
 
 
 @dataclass(frozen=True)
 class PictureShape:
-    """The size and the colours at which all pictures of a study are read.
+    """The size and the colours at which all images of a study are read.
 
     Args:
         height: Rows of pixels.
@@ -69,15 +69,15 @@ class PictureShape:
 def open_picture(
     cell: Cell, at_least: tuple[int, int] | None = None, *, most: int = MOST_PIXELS
 ) -> Image:
-    """Return a picture in grey or in red, green and blue, upright.
+    """Return an image in grey or in red, green and blue, upright.
 
-    What is transparent is white. Numbers of 16 bits are divided by 257; others beyond 8 bits are
-    scaled by the range of the picture.
+    Transparent pixels become white. Numbers of 16 bits are divided by 257; others beyond 8 bits
+    are scaled by the range of the image.
 
     Args:
-        cell: The picture.
+        cell: The image.
         at_least: Width and height that are needed: a JPEG is decoded no larger than necessary.
-        most: The most pixels of a picture that is decoded now.
+        most: The most pixels of an image that is decoded now.
 
     Raises:
         LargePicture: It has more than `most` pixels, but not too many.
@@ -118,7 +118,7 @@ def open_picture(
 
 
 def decoded(cell: Cell, shape: PictureShape, *, most: int = MOST_PIXELS) -> NDArray[np.uint8]:
-    """Return a picture at a size, (H, W, C); its sides are scaled apart if need be.
+    """Return an image at a size, (H, W, C); its sides are scaled apart if need be.
 
     Raises:
         LargePicture: As in `open_picture`.
@@ -143,7 +143,7 @@ def decoded(cell: Cell, shape: PictureShape, *, most: int = MOST_PIXELS) -> NDAr
 
 
 def is_colour(image: Image) -> bool:
-    """Return whether a picture has a pixel that is not grey."""
+    """Return whether an image has a pixel that is not grey."""
     if image.mode != "RGB":
         return False
     # A small copy shows it, except for single pixels.
@@ -154,7 +154,7 @@ def is_colour(image: Image) -> bool:
 
 
 def _plain(image: Image) -> Image:
-    """Return a picture of any mode in grey or in red, green and blue."""
+    """Return an image of any mode in grey or in red, green and blue."""
     from PIL import Image
 
     if image.mode in _WIDE:
@@ -190,7 +190,7 @@ def _bytes_of(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _reason(cell: Cell, error: BaseException) -> str:
-    """Return why a picture cannot be read."""
+    """Return why an image cannot be read."""
     if isinstance(cell, Path):
         if cell.is_dir():
             return "it is a folder"

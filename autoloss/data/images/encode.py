@@ -1,4 +1,4 @@
-"""The encoding of pictures: their size, and the mean and deviation of each channel."""
+"""The encoding of images: their size, and the mean and deviation of each channel."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _GREY = (
 
 @dataclass(frozen=True, eq=False)
 class ImageEncoding:
-    """The fitted encoding of pictures.
+    """The fitted encoding of images.
 
     Args:
-        column: The column of the pictures.
+        column: The column of the images.
         shape: The size and the colours at which they are read.
-        mean: The mean of each channel over the training pictures, in bytes.
+        mean: The mean of each channel over the training images, in bytes.
         scale: Its standard deviation.
     """
 
@@ -49,10 +49,10 @@ class ImageEncoding:
 
     @classmethod
     def fit(cls, inputs: ImageInputs, *, column: str, shape: PictureShape) -> Self:
-        """Fit to training pictures.
+        """Fit to training images.
 
         Args:
-            inputs: The pictures.
+            inputs: The images.
             column: Their column.
             shape: Their size and colours.
         """
@@ -69,7 +69,7 @@ class ImageEncoding:
 
     @property
     def kinds(self) -> tuple[tuple[str, str], ...]:
-        """Return the name of the column, and that it has pictures."""
+        """Return the name of the column, and that it has images."""
         return ((self.column, "image"),)
 
     @property
@@ -79,14 +79,14 @@ class ImageEncoding:
 
     @property
     def dropped(self) -> tuple[tuple[str, str], ...]:
-        """Return nothing: no picture column is left out."""
+        """Return nothing: no image column is left out."""
         return ()
 
     def transform(self, frame: pd.DataFrame, *, label: str = "DATA") -> ImageInputs:
-        """Read the pictures of a table: files, encoded bytes, base64, or arrays.
+        """Read the images of a table: files, encoded bytes, base64, or arrays.
 
         Raises:
-            InputError: The column is missing, or a picture cannot be read.
+            InputError: The column is missing, or an image cannot be read.
         """
         if self.column not in frame.columns:
             raise InputError(
@@ -96,7 +96,7 @@ class ImageEncoding:
         return self.encode([cell_of(value, label=label) for value in frame[self.column]], label)
 
     def encode(self, cells: Sequence[Cell], label: str) -> ImageInputs:
-        """Read pictures.
+        """Read images.
 
         Raises:
             InputError: One cannot be read.
@@ -154,7 +154,7 @@ class ImageEncoding:
 
 
 def cell_of(value: Any, *, label: str, base: Path | None = None, row: int | None = None) -> Cell:
-    """Return a picture from a cell of a table.
+    """Return an image from a cell of a table.
 
     Args:
         value: A path, encoded bytes, base64 of them (also as a data URL), an array, a nested list
@@ -182,7 +182,7 @@ def _place(row: int | None) -> str:
 
 
 def _cell(value: Any, *, label: str, row: int | None) -> Cell:
-    """Return a picture from a cell; a path as it is written."""
+    """Return an image from a cell; a path as it is written."""
     if isinstance(value, Mapping):
         inner = value.get("bytes")
         value = value.get("path") if inner is None else inner
@@ -211,7 +211,7 @@ def _cell(value: Any, *, label: str, row: int | None) -> Cell:
 
 
 def shown_cell(cell: Cell, row: int) -> str:
-    """Return the name of a picture in a message."""
+    """Return the name of an image in a message."""
     return repr(str(cell)) if isinstance(cell, Path) else f"row {row + 1}"
 
 
@@ -221,11 +221,11 @@ def image_signature(encodings: Sequence[ImageEncoding]) -> list[tuple[str, str]]
 
 
 def image_example(encodings: Sequence[ImageEncoding]) -> dict[str, Any]:
-    """Return a made-up picture in the form of MLflow's server."""
+    """Return a made-up image in the form of MLflow's server."""
     return picture_example(encodings[0].column)
 
 
 def picture_example(column: str) -> dict[str, Any]:
-    """Return a column with a picture, grey all over, as base64 in the form of MLflow's server."""
+    """Return a column with an image, grey all over, as base64 in the form of MLflow's server."""
     url = f"data:image/png;base64,{_GREY}"
     return {"dataframe_split": {"columns": [column], "data": [[url]]}}

@@ -1,4 +1,4 @@
-"""Folds of pictures, which share the pixels of their source."""
+"""Folds of images, which share the pixels of their source."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from autoloss.data.split import Rows
 
 @dataclass(frozen=True, eq=False)
 class ImageEncoder(Encoder):
-    """Encodes the pictures of a study as folds; see `Encoder`."""
+    """Encodes the images of a study as folds; see `Encoder`."""
 
     def fit(self, pieces: Sequence[Piece]) -> ImageEncoding:
-        """Return the encoding of some training pictures."""
+        """Return the encoding of some training images."""
         inputs = ImageInputs.joined([self._of(piece) for piece in pieces])
         column, *_ = self.sources.roles.inputs
         _, height, width, channels = inputs.store.shape
@@ -33,11 +33,11 @@ class ImageEncoder(Encoder):
         )
 
     def inputs(self, piece: Piece, encoding: ImageEncoding) -> ImageInputs:
-        """Return the pictures of a piece."""
+        """Return the images of a piece."""
         return self._of(piece)
 
     def check_like(self, encoding: ImageEncoding, own: ImageEncoding) -> None:
-        """Check that a model reads pictures of the size of the study."""
+        """Check that a model reads images of the size of the study."""
         if encoding.shape != own.shape:
             raise InputError(
                 f"teacher must read images of {own.shape.text}, as the study does, but reads"
@@ -45,12 +45,12 @@ class ImageEncoder(Encoder):
             )
 
     def plain(self, rows: Rows) -> torch.Tensor:
-        """Return the pictures as numbers from 0 to 1, ``(N, C, H, W)``."""
+        """Return the images as numbers from 0 to 1, ``(N, C, H, W)``."""
         pixels = self._stores["data"].take(torch.from_numpy(rows)).pixels
         return pixels.float().div_(255.0).movedim(-1, 1)
 
     def glimpses(self, table: str, rows: Sequence[int], encoding: Any) -> list[Glimpse]:
-        """Return small copies of the pictures of rows, at the size at which they are read."""
+        """Return small copies of the images of rows, at the size at which they are read."""
         pixels = self.sources.tables[table].beside
         return [Glimpse.of_pixels(pixels[row]) for row in rows]
 
@@ -59,7 +59,7 @@ class ImageEncoder(Encoder):
 
     @cached_property
     def _stores(self) -> dict[str, ImageInputs]:
-        """Return all pictures of each table."""
+        """Return all images of each table."""
         return {
             name: ImageInputs.of(torch.from_numpy(one.beside))
             for name, one in self.sources.tables.items()

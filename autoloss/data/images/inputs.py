@@ -1,4 +1,4 @@
-"""The inputs of a network for pictures, and their schema."""
+"""The inputs of a network for images, and their schema."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class ImageInputs:
-    """Rows of pictures: numbers of pictures in a store, which other parts share.
+    """Rows of images: numbers of images in a store, which other parts share.
 
     Args:
-        store: All pictures, uint8; a file on the disk that is mapped into memory, if it is large.
-        rows: The numbers of the pictures of this part.
+        store: All images, uint8; a file on the disk that is mapped into memory, if it is large.
+        rows: The numbers of the images of this part.
 
     Shape:
         store (M, H, W, C), rows (N,) or of any shape.
@@ -26,12 +26,12 @@ class ImageInputs:
 
     @classmethod
     def of(cls, store: Tensor) -> ImageInputs:
-        """Return all pictures of a store."""
+        """Return all images of a store."""
         return cls(store, torch.arange(len(store)))
 
     @classmethod
     def joined(cls, parts: Sequence[ImageInputs]) -> ImageInputs:
-        """Return the pictures of several parts, one part after the other."""
+        """Return the images of several parts, one part after the other."""
         first = parts[0].store
         if all(part.store is first for part in parts):
             return cls(first, torch.cat([part.rows for part in parts]))
@@ -60,13 +60,13 @@ class ImageInputs:
 
 @dataclass(frozen=True)
 class ImageSchema:
-    """The shape of `ImageInputs`, which is all that a network needs to know of pictures.
+    """The shape of `ImageInputs`, which is all that a network needs to know of images.
 
     Args:
         height: Rows of pixels H.
         width: Columns of pixels W.
         channels: C: 1 for grey, 3 for red, green and blue.
-        mean: The mean of each channel over the training pictures, in bytes.
+        mean: The mean of each channel over the training images, in bytes.
         scale: Its standard deviation.
     """
 

@@ -1,4 +1,4 @@
-"""All pictures of a source: decoded once, at one size, and kept in a file on the disk."""
+"""All images of a source: decoded once, at one size, and kept in a file on the disk."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from autoloss.data.images.decode import (
 
 _SAMPLE = 128
 _LONGEST = 64
-"""The longest side that pictures are scaled down to unless the user names a size."""
+"""The longest side that images are scaled down to unless the user names a size."""
 _VERSION = 1
 _SHARED = 10_000_000
-"""Pixels beyond which a picture is decoded alone; it takes about 15 bytes a pixel."""
+"""Pixels beyond which an image is decoded alone; it takes about 15 bytes a pixel."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """The pictures of a table, a row for each of its rows.
+    """The images of a table, a row for each of its rows.
 
     Args:
-        pixels: Their pixels; black for a picture that cannot be read.
+        pixels: Their pixels; black for an image that cannot be read.
         hashes: The sha256 of each as it stands in its source.
-        bad: The reason why a picture cannot be read, by its row.
+        bad: The reason why an image cannot be read, by its row.
 
     Shape:
         pixels (N, H, W, C), uint8.
@@ -55,11 +55,11 @@ class Pictures:
 
 
 def shape_of(cells: Sequence[Cell], side: int | None = None) -> PictureShape | None:
-    """Return the size and the colours of pictures, from a sample; None if none can be read.
+    """Return the size and the colours of images, from a sample; None if none can be read.
 
     Args:
-        cells: The pictures.
-        side: Their longest side; by default that of the median picture, 64 at most.
+        cells: The images.
+        side: Their longest side; by default that of the median image, 64 at most.
     """
     places = np.unique(np.linspace(0, len(cells) - 1, min(len(cells), _SAMPLE)).astype(int))
     sizes, colours = [], False
@@ -82,12 +82,12 @@ def shape_of(cells: Sequence[Cell], side: int | None = None) -> PictureShape | N
 
 
 def read_pictures(cells: Sequence[Cell], shape: PictureShape, *, keep: bool = True) -> Pictures:
-    """Return pictures at a size.
+    """Return images at a size.
 
     Pillow decodes without Python's lock, so threads share the work.
 
     Args:
-        cells: The pictures.
+        cells: The images.
         shape: Their size and colours.
         keep: Whether the pixels of files are kept in the user's cache folder.
     """
@@ -115,7 +115,7 @@ def read_pictures(cells: Sequence[Cell], shape: PictureShape, *, keep: bool = Tr
 def _fill(
     pixels: NDArray[np.uint8], cells: Sequence[Cell], shape: PictureShape
 ) -> tuple[tuple[str, ...], dict[int, str]]:
-    """Write pictures into an array; return their hashes, and why some cannot be read."""
+    """Write images into an array; return their hashes, and why some cannot be read."""
     hashes, bad = [], {}
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for row, one in enumerate(pool.map(partial(_one, shape=shape, most=_SHARED), cells)):
@@ -131,9 +131,9 @@ def _fill(
 def _one(
     cell: Cell, *, shape: PictureShape, most: int = MOST_PIXELS
 ) -> tuple[NDArray[np.uint8] | str, str] | None:
-    """Return a picture, or why it cannot be read, and the hash of its source.
+    """Return an image, or why it cannot be read, and the hash of its source.
 
-    The result is None for a picture of more than `most` pixels, which is decoded alone.
+    The result is None for an image of more than `most` pixels, which is decoded alone.
     """
     try:
         # Read once, for the hash and the pixels.
@@ -148,14 +148,14 @@ def _one(
 
 
 def _alone(cell: Cell, shape: PictureShape) -> tuple[NDArray[np.uint8] | str, str]:
-    """Return a picture, or why it cannot be read, and the hash of its source."""
+    """Return an image, or why it cannot be read, and the hash of its source."""
     found = _one(cell, shape=shape)
     assert found is not None
     return found
 
 
 def source_of(cell: Cell) -> tuple[Cell, str]:
-    """Return a picture with the bytes of its file, and its hash, empty for a missing file.
+    """Return an image with the bytes of its file, and its hash, empty for a missing file.
 
     Raises:
         OSError: The file cannot be read.
@@ -175,7 +175,7 @@ def _digest(cell: bytes | NDArray[np.generic]) -> str:
 
 
 def _cache_place(cells: Sequence[Cell], shape: PictureShape) -> Path | None:
-    """Return the file of the decoded pictures; None for pictures that are no files."""
+    """Return the file of the decoded images; None for images that are no files."""
     digest = hashlib.sha256(json.dumps([_VERSION, asdict(shape)]).encode())
     for cell in cells:
         if not isinstance(cell, Path):
@@ -193,7 +193,7 @@ def _about(place: Path) -> Path:
 
 
 def _kept(place: Path, n: int, shape: PictureShape) -> Pictures | None:
-    """Return decoded pictures from their file; None if there is none, or it is broken."""
+    """Return decoded images from their file; None if there is none, or it is broken."""
     try:
         pixels = np.load(place, mmap_mode="c")
         about = json.loads(_about(place).read_text(encoding="utf-8"))

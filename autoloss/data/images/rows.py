@@ -1,4 +1,4 @@
-"""New pictures for a model."""
+"""New images for a model."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def frame_of_cells(data: Any, column: str) -> pd.DataFrame:
     """Return rows in memory as a table: a list has the cells of the only column.
 
     Args:
-        data: A table, a list of paths, pictures or texts, or an array of pictures.
-        column: The column of the pictures or texts.
+        data: A table, a list of paths, images or texts, or an array of images.
+        column: The column of the images or texts.
     """
     if isinstance(data, list | tuple | np.ndarray):
         return pd.DataFrame({column: pd.Series(list(data), dtype=object)})
@@ -34,7 +34,7 @@ def frame_of_cells(data: Any, column: str) -> pd.DataFrame:
 
 
 class CellReader:
-    """Reads the pictures of a column, or other cells, for a model; see `RowReader`.
+    """Reads the images of a column, or other cells, for a model; see `RowReader`.
 
     Args:
         column: The column.
@@ -50,7 +50,7 @@ class CellReader:
         return (self._column,)
 
     def frames(self, data: Frame | str | Path) -> Iterator[pd.DataFrame]:
-        """Yield the pictures of a folder, a file, a table, or a list of paths or arrays."""
+        """Yield the images of a folder, a file, a table, or a list of paths or arrays."""
         if isinstance(data, str | Path):
             yield from self.open(data).frames(self.names, rows=_AT_ONCE)
         else:
@@ -62,7 +62,7 @@ class CellReader:
         return rows
 
     def labelled(self, data: Frame | str | Path) -> tuple[Table, Any]:
-        """Return the table of a folder, a file of arrays, or a table, and its pictures."""
+        """Return the table of a folder, a file of arrays, or a table, and its images."""
         found = load_pictures(data, DataOptions(images=self._column))
         cells = [str(cell) if isinstance(cell, Path) else cell for cell in found.cells]
         return found.table, pd.DataFrame({self._column: pd.Series(cells, dtype=object)})
@@ -77,7 +77,7 @@ class CellReader:
 
 
 class ImageReader(CellReader):
-    """Reads pictures for each of several encodings, which read them alike.
+    """Reads images for each of several encodings, which read them alike.
 
     Args:
         encodings: The distinct encodings.
@@ -88,7 +88,7 @@ class ImageReader(CellReader):
         self._encodings = encodings
 
     def encode(self, frame: pd.DataFrame, *, label: str = "DATA") -> list[ImageInputs]:
-        """Return the pictures of a table for each encoding."""
+        """Return the images of a table for each encoding."""
         # All encodings of a model have one size; each network has its own mean.
         cells = [cell_of(value, label=label, base=self._base) for value in frame[self._column]]
         inputs = self._encodings[0].encode(cells, label)

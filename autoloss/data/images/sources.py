@@ -1,4 +1,4 @@
-"""Tables of pictures: from a folder, from files of arrays, or from a column of paths or bytes."""
+"""Tables of images: from a folder, from files of arrays, or from a column of paths or bytes."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ Number = TypeVar("Number", bound=np.generic)
 
 @dataclass(frozen=True, eq=False)
 class PictureTable:
-    """A table of pictures before they are decoded.
+    """A table of images before they are decoded.
 
     Args:
-        table: Its rows; the column of pictures has their names.
+        table: Its rows; the column of images has their names.
         column: That column.
-        cells: The pictures.
-        has_rows: Whether messages name the row of a picture, as in a table of paths.
+        cells: The images.
+        has_rows: Whether messages name the row of an image, as in a table of paths.
     """
 
     table: Table
@@ -52,18 +52,18 @@ class PictureTable:
 
     @property
     def hashed(self) -> str:
-        """Return the name of the column of the hashes of the pictures."""
+        """Return the name of the column of the hashes of the images."""
         return f"{self.column} (sha256)"
 
     def read(self, shape: PictureShape, *, skip_bad: bool) -> tuple[Table, NDArray[np.uint8]]:
-        """Return the table with a hash of each picture, and the pixels of its rows.
+        """Return the table with a hash of each image, and the pixels of its rows.
 
         Args:
             shape: The size and the colours.
-            skip_bad: Whether rows are left out whose picture cannot be read.
+            skip_bad: Whether rows are left out whose image cannot be read.
 
         Raises:
-            InputError: A picture cannot be read.
+            InputError: An image cannot be read.
         """
         found = read_pictures(self.cells, shape)
         return self.settled(found.hashes, found.bad, found.pixels, skip_bad=skip_bad)
@@ -76,16 +76,16 @@ class PictureTable:
         *,
         skip_bad: bool,
     ) -> tuple[Table, NDArray[Number]]:
-        """Return the table with a hash of each picture, and the numbers beside its rows.
+        """Return the table with a hash of each image, and the numbers beside its rows.
 
         Args:
             hashes: The hashes.
-            bad: Why a picture cannot be read, by its row.
+            bad: Why an image cannot be read, by its row.
             beside: The numbers of each row: pixels or vectors.
-            skip_bad: Whether rows are left out whose picture cannot be read.
+            skip_bad: Whether rows are left out whose image cannot be read.
 
         Raises:
-            InputError: A picture cannot be read.
+            InputError: An image cannot be read.
         """
         frame = self.table.frame.assign(**{self.hashed: list(hashes)})
         if not bad:
@@ -99,7 +99,7 @@ class PictureTable:
         return replace(self.table, frame=frame, notes=notes), beside[good]
 
     def _bad(self, bad: Mapping[int, str]) -> str:
-        """Return how many pictures cannot be read, and the first of them."""
+        """Return how many images cannot be read, and the first of them."""
         row, reason = next(iter(bad.items()))
         count, every = plural(len(bad), "image"), f"{len(self.cells):,}"
         first = shown_cell(self.cells[row], row)
@@ -111,24 +111,24 @@ class PictureTable:
 
 
 def are_pictures(source: Source, options: DataOptions) -> bool:
-    """Return whether data are pictures: a folder, arrays, or a column that the user names."""
+    """Return whether data are images: a folder, arrays, or a column that the user names."""
     if options.images is not None:
         return True
     return isinstance(source, str | Path) and (_is_folder(source) or _is_arrays(source))
 
 
 def load_pictures(source: Source, options: DataOptions, *, name: str = "DATA") -> PictureTable:
-    """Return a table of pictures.
+    """Return a table of images.
 
     Args:
         source: A folder with a sub-folder for each class, which may lie in folders ``train``,
             ``valid`` and ``test``; an ``.npz`` file with ``images`` and ``labels``;
-            ``sklearn:digits``; or a table with a column of pictures.
+            ``sklearn:digits``; or a table with a column of images.
         options: The options, which name that column.
         name: Name of the argument in messages.
 
     Raises:
-        InputError: The source is not there or holds no pictures.
+        InputError: The source is not there or holds no images.
     """
     if isinstance(source, str | Path):
         if _is_folder(source):
@@ -146,10 +146,10 @@ def load_pictures(source: Source, options: DataOptions, *, name: str = "DATA") -
 
 
 def common_shape(cells: Sequence[Cell], side: int | None, *, label: str) -> PictureShape:
-    """Return the size at which all pictures of a study are read: that of the data.
+    """Return the size at which all images of a study are read: that of the data.
 
     Raises:
-        InputError: No picture of a sample can be read.
+        InputError: No image of a sample can be read.
     """
     shape = shape_of(cells, side)
     if shape is None:
@@ -162,21 +162,21 @@ def common_shape(cells: Sequence[Cell], side: int | None, *, label: str) -> Pict
 
 
 def size_note(shape: PictureShape, pixels: NDArray[np.uint8]) -> str:
-    """Return a note on the size at which pictures are read, and the space that they take."""
+    """Return a note on the size at which images are read, and the space that they take."""
     where = "in a cache on the disk" if isinstance(pixels, np.memmap) else "in memory"
     size = f"{pixels.nbytes / 1e6:,.1f} MB"
     return f"Images are read at {shape.text}; their pixels take {size} {where}."
 
 
 def open_pictures(source: str | Path, column: str) -> tuple[RowStream, Path | None]:
-    """Return pictures to predict as rows, and the folder that their paths start from.
+    """Return images to predict as rows, and the folder that their paths start from.
 
     Args:
-        source: A folder with all pictures below it, a picture, an ``.npz`` file, or a table.
-        column: The column of the pictures.
+        source: A folder with all images below it, an image, an ``.npz`` file, or a table.
+        column: The column of the images.
 
     Raises:
-        InputError: The source is not there or holds no pictures.
+        InputError: The source is not there or holds no images.
     """
     label, path = str(source), Path(source).expanduser()
     if _is_folder(source):
@@ -203,7 +203,7 @@ def _stream(cells: Any, column: str, label: str) -> RowStream:
 
 
 def _png_of(image: NDArray[Any]) -> bytes:
-    """Return an array as an encoded picture, as a file would have it."""
+    """Return an array as an encoded image, as a file would have it."""
     stream = io.BytesIO()
     open_picture(image).save(stream, "PNG", compress_level=1)
     return stream.getvalue()
@@ -224,10 +224,10 @@ def _folder_of(source: Source) -> Path | None:
 
 
 def _of_column(table: Table, column: str, base: Path | None) -> PictureTable:
-    """Return a table whose pictures stand in a column.
+    """Return a table whose images stand in a column.
 
     Raises:
-        InputError: A cell is no picture, or a path leads out of the folder of the file.
+        InputError: A cell is no image, or a path leads out of the folder of the file.
     """
     values = list(table.frame[column])
     cells: list[Cell] = []
@@ -250,10 +250,10 @@ def _of_column(table: Table, column: str, base: Path | None) -> PictureTable:
 
 
 def _of_folder(root: Path, *, label: str) -> PictureTable:
-    """Return the pictures of a folder, whose sub-folders are the classes.
+    """Return the images of a folder, whose sub-folders are the classes.
 
     Raises:
-        InputError: There are no sub-folders with pictures.
+        InputError: There are no sub-folders with images.
     """
     check_inside(root)
     parts = [one for one in _folders(root) if one.name.lower() in PARTS]
@@ -296,7 +296,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _pictures_below(folder: Path) -> tuple[list[Path], int]:
-    """Return the pictures in a folder and below it, and the number of other files."""
+    """Return the images in a folder and below it, and the number of other files."""
     files = [
         one
         for one in sorted(folder.rglob("*"))
@@ -307,7 +307,7 @@ def _pictures_below(folder: Path) -> tuple[list[Path], int]:
 
 
 def _of_arrays(path: Path, *, label: str) -> PictureTable:
-    """Return the pictures of an ``.npz`` file."""
+    """Return the images of an ``.npz`` file."""
     images, labels = _arrays(path, label=label)
     if labels is None or labels.shape != (len(images),):
         raise InputError(
@@ -363,7 +363,7 @@ def _scaled(images: NDArray[Any]) -> NDArray[Any]:
 
 
 def _of_digits(label: str, column: str) -> PictureTable:
-    """Return the digits of scikit-learn as pictures of 8 x 8 pixels."""
+    """Return the digits of scikit-learn as images of 8 x 8 pixels."""
     frame = load_table(label).frame
     pixels = frame.drop(columns="target").to_numpy() * (255.0 / 16.0)
     images = pixels.round().astype(np.uint8).reshape(-1, 8, 8)

@@ -59,7 +59,7 @@ class TensorEncoder(Encoder):
         return schema.nested([taken.tensors[leaf.name] for leaf in schema.leaves])
 
     def glimpses(self, table: str, rows: Sequence[int], encoding: TensorEncoding) -> list[Glimpse]:
-        """Return small copies of the rows if an input has the shape of a picture."""
+        """Return small copies of the rows if an input has the shape of an image."""
         beside = self.sources.tables[table].beside
         pictures = [leaf for leaf in beside.encoding.schema.leaves if _is_picture(leaf)]
         if len(pictures) != 1 or not isinstance(beside.inputs, TensorInputs):
@@ -69,7 +69,7 @@ class TensorEncoder(Encoder):
 
 
 def _is_picture(leaf: Leaf) -> bool:
-    """Return whether a tensor has the shape (C, H, W) of a picture in grey or colour."""
+    """Return whether a tensor has the shape (C, H, W) of an image in grey or colour."""
     return len(leaf.shape) == 3 and leaf.shape[0] in (1, 3) and min(leaf.shape[1:]) >= _LEAST_SIDE
 
 

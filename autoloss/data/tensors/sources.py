@@ -175,7 +175,7 @@ def _table(
     """Return examples as a table.
 
     Args:
-        pieces: What was read.
+        pieces: The tables that were read.
         store: Examples that are read when they are taken; None for those in memory.
         like: The encoding that they must have.
         sampled: The weights of the examples, or the numbers of those that count.

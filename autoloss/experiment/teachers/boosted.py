@@ -48,7 +48,7 @@ class BoostedTeacher(Teacher):
 
     Args:
         data: The data.
-        seed: Seed of the deal and of the trainings.
+        seed: Seed of the deal and of the training runs.
     """
 
     data: StudyData

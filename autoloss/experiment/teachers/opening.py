@@ -100,7 +100,7 @@ def _from_object(teacher: Any, name: str, sha256: str = "") -> TeacherSource:
 
 
 def _called(make: Any, place: str) -> Any:
-    """Return the teacher that a function of the user's makes."""
+    """Return the teacher that a custom function makes."""
     try:
         return make()
     except Exception as error:

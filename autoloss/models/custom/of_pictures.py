@@ -1,4 +1,4 @@
-"""The custom network for pictures, which reads them as `torchvision` gives them."""
+"""The custom network for images, which reads them as `torchvision` gives them."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from autoloss.models.network import Features, StepInputs, StepOutputs
 
 
 class OwnImageNetwork(ModuleNetwork):
-    """A module of the user's, which reads pictures of mean 0 and deviation 1 by channel.
+    """A custom module, which reads images of mean 0 and deviation 1 by channel.
 
     It is made with the number of channels in the place of the number of features.
 
     Args:
-        schema: The size of the pictures, and the mean and deviation of their channels.
+        schema: The size of the images, and the mean and deviation of their channels.
         n_classes: The module's outputs.
         model: Makes the module.
-        augment: How pictures are changed in training.
+        augment: How images are changed in training.
 
     Shape:
-        pictures ``(B, C, H, W)``, logits ``(B, n_classes)``.
+        images ``(B, C, H, W)``, logits ``(B, n_classes)``.
     """
 
     one_shape = True
@@ -54,7 +54,7 @@ class OwnImageNetwork(ModuleNetwork):
 
     @property
     def picture_size(self) -> tuple[int, int]:
-        """Return height and width of the pictures, which CutMix needs."""
+        """Return height and width of the images, which CutMix needs."""
         return self.schema.height, self.schema.width
 
     def formed(self, model: OwnModel) -> OwnImageNetwork:
@@ -67,7 +67,7 @@ class OwnImageNetwork(ModuleNetwork):
         return self.model.module(sizes, seed, example=self.examples(1)[0])
 
     def sample(self, inputs: Any, rows: Tensor) -> Any:
-        """Return some pictures."""
+        """Return some images."""
         return inputs.take(rows)
 
     def encode(self, inputs: ImageInputs) -> Features:
@@ -75,7 +75,7 @@ class OwnImageNetwork(ModuleNetwork):
         return Features(pixels=inputs.pixels)
 
     def batch(self, inputs: ImageInputs, rows: Tensor) -> Features:
-        """Return the features of some pictures as one batch, G = 1."""
+        """Return the features of some images as one batch, G = 1."""
         return self.encode(inputs.take(rows[None]))
 
     def like(self, features: Features) -> Tensor:
@@ -84,18 +84,18 @@ class OwnImageNetwork(ModuleNetwork):
         return torch.empty(len(pixels), 0, device=pixels.device)
 
     def arguments(self, features: Features) -> list[Arguments]:
-        """Return the pictures of each of G batches, ``(B, C, H, W)``."""
+        """Return the images of each of G batches, ``(B, C, H, W)``."""
         return [Arguments((one,)) for one in self._scaled(features["pixels"])]
 
     def examples(self, count: int) -> tuple[Tensor, ...]:
-        """Return grey pictures."""
+        """Return grey images."""
         size = self.schema
         return (torch.zeros(count, size.channels, size.height, size.width),)
 
     def scores(
         self, weights: Mapping[str, Tensor], features: Features, step: StepInputs
     ) -> StepOutputs:
-        """Return the logits of a training step on changed pictures, and the state after it."""
+        """Return the logits of a training step on changed images, and the state after it."""
         pixels, drawn = features["pixels"], step.draws.seeds()
         fill = torch.tensor(self.schema.mean, device=pixels.device)
         pixels, rows = augmented(pixels, drawn, self.augment, fill), list(step.places)
@@ -121,7 +121,7 @@ class OwnImageNetwork(ModuleNetwork):
         return logits_of_rows(found, f"images {shape}", (shape[0], self.n_classes), self.model)
 
     def _scaled(self, pixels: Tensor) -> Tensor:
-        """Return pictures by channel, ``(..., H, W, C)`` → ``(..., C, H, W)``."""
+        """Return images by channel, ``(..., H, W, C)`` → ``(..., C, H, W)``."""
         mean = torch.tensor(self.schema.mean, device=pixels.device)
         scale = torch.tensor(self.schema.scale, device=pixels.device)
         return ((pixels.float() - mean) / scale).movedim(-1, -3)

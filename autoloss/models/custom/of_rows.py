@@ -18,7 +18,7 @@ from autoloss.models.network import Features, StepInputs, StepOutputs
 
 
 class OwnNetwork(ModuleNetwork):
-    """A module of the user's, which reads a table as plain numbers; `to_dense` has their order.
+    """A custom module, which reads a table as plain numbers; `to_dense` has their order.
 
     Args:
         schema: The columns.

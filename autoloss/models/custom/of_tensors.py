@@ -18,7 +18,7 @@ from autoloss.models.network import Features, StepInputs, StepOutputs
 
 
 class OwnTensorNetwork(ModuleNetwork):
-    """A module of the user's, which reads inputs in the structure of its data set.
+    """A custom module, which reads inputs in the structure of its data set.
 
     A dict becomes arguments by name and a tuple arguments by place, unless the module takes a
     single argument.
@@ -52,7 +52,7 @@ class OwnTensorNetwork(ModuleNetwork):
         """Return a module whose weights are drawn as after ``torch.manual_seed(seed)``.
 
         Its function gets an example, or the size of the first axis of a single tensor, as for
-        rows and pictures.
+        rows and images.
         """
         sizes, leaves = {"n_outputs": self.n_classes}, self.schema.leaves
         if isinstance(self.schema.tree, str) and leaves[0].shape:

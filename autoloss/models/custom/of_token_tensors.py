@@ -25,7 +25,7 @@ _TOKENS = 32
 
 
 class OwnTokenTensorNetwork(ModuleNetwork):
-    """A module of the user's, which reads sequences padded to the longest of their batch.
+    """A custom module, which reads sequences padded to the longest of their batch.
 
     Args:
         schema: The tensors of a token.

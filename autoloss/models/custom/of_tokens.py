@@ -23,7 +23,7 @@ _TOKENS = 32
 
 
 class OwnTokenNetwork(ModuleNetwork):
-    """A module of the user's, which reads sequences padded to the longest of their batch.
+    """A custom module, which reads sequences padded to the longest of their batch.
 
     It is called with the codes of the tokens (0 for a pad, 1 for a rare or unseen form), their
     numbers, and the mask of the tokens that are no pads.
@@ -47,7 +47,7 @@ class OwnTokenNetwork(ModuleNetwork):
     )
     pads = True
     reach = 64
-    """Tokens to each side of a window of a long sequence, because it is unknown what the module
+    """Tokens to each side of a window of a long sequence, because it is unknown how far the module
     sees."""
 
     def __init__(

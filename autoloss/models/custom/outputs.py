@@ -1,4 +1,4 @@
-"""The outputs of a user's module: finding the logits among them, and checking them."""
+"""The outputs of a custom module: finding the logits among them, and checking them."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class OwnModel:
     """A custom network, and the way its candidates are trained.
 
     Args:
-        make: Returns a module with its weights drawn. It gets what its signature asks for, see
+        make: Returns a module with its weights drawn. It gets the arguments of its signature, see
             `arguments_of`.
         name: The name of the function.
         file: The Python file of the function; None for a function that a program passes.

@@ -1,4 +1,4 @@
-"""The learning rates of the parts of a user's module."""
+"""The learning rates of the parts of a custom module."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def _as_they_are(logits: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Arguments:
-    """What a module is called with for a batch.
+    """The arguments of a module for a batch.
 
     Args:
         tensors: Its arguments.
@@ -44,7 +44,7 @@ class Arguments:
 
 
 class ModuleNetwork(ABC):
-    """A module of the user's as a network whose weights are rows of a buffer.
+    """A custom module as a network whose weights are rows of a buffer.
 
     A row of the buffer has the module's learnt parameters, then its state: buffers, such as the
     running statistics of a normalisation, and frozen parameters.

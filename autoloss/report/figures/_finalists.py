@@ -54,7 +54,7 @@ class Dot:
         low: Lower end of the interval, NaN if unknown.
         high: Upper end of it.
         reading: The meaning of the interval.
-        trainings: The difference in each pair of trainings.
+        trainings: The difference in each pair of training runs.
         role: ``"ships"``, ``"recommended"`` or ``"in the blend"``; empty for none.
     """
 
@@ -151,7 +151,7 @@ def _scale(info: FinalistsInfo) -> float:
 
 
 def _traces(info: FinalistsInfo) -> Iterator[dict[str, Any]]:
-    """Yield for each finalist its trainings, then its interval and its dot."""
+    """Yield for each finalist its training runs, then its interval and its dot."""
     scale = _scale(info)
     style = looks(dot.family for dot in info.dots)
     for row, dot in enumerate(info.dots):

@@ -26,7 +26,7 @@ from autoloss.report.words import count_text, in_sentence, metric_words, value_t
 
 @dataclass(frozen=True)
 class RulePoint:
-    """A finalist by the means of its trainings."""
+    """A finalist by the means of its training runs."""
 
     number: int
     family: str

@@ -1,4 +1,4 @@
-"""The area under the ROC curve of scores of strangeness over the temperature."""
+"""The area under the ROC curve of OOD scores over the temperature."""
 
 from __future__ import annotations
 
