@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from autoloss.cli.progress_bar import Count
+from autoloss.cli.streams import has_reader
 from autoloss.core.errors import InputError, StudyNotFoundError
 from autoloss.core.files import replacing
 from autoloss.search.naming import CONFIG, SUMMARY, nearest_study
@@ -101,7 +102,8 @@ def check_no_rows(given: Mapping[str, object]) -> None:
 def write(predicting: Predicting, file: Path, *, count: Count = lambda rows: None) -> int:
     """Write predictions in the format of the file's ending; return the number of rows.
 
-    The file appears only when it is complete; standard output gets rows as they are computed.
+    The file appears only when it is complete; standard output gets rows as they are computed, until
+    its reader leaves.
 
     Args:
         predicting: The predictions.
@@ -112,18 +114,14 @@ def write(predicting: Predicting, file: Path, *, count: Count = lambda rows: Non
         InputError: If the file cannot be written, or the rows cannot be read to their end.
     """
     if file == STANDARD_OUTPUT:
-        try:
-            return _write_pieces(predicting, _Csv(sys.stdout), count)
-        except BrokenPipeError:
-            # The reader, such as `head`, has closed the pipe; flushing would fail too.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise InputError("standard output was closed before all rows were written.") from None
+        read = takewhile(lambda _: has_reader(), predicting.pieces())
+        return _write_pieces(read, _Csv(sys.stdout), count)
     try:
         with replacing(file) as part:
             if file.suffix.lower() == ".parquet":
-                return _write_pieces(predicting, _Parquet(part), count)
+                return _write_pieces(predicting.pieces(), _Parquet(part), count)
             with part.open("w", encoding="utf-8", newline="") as opened:
-                return _write_pieces(predicting, _Csv(opened), count)
+                return _write_pieces(predicting.pieces(), _Csv(opened), count)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(
@@ -137,11 +135,11 @@ class _Format(Protocol):
     def close(self) -> None: ...
 
 
-def _write_pieces(predicting: Predicting, form: _Format, count: Count) -> int:
+def _write_pieces(pieces: Iterable[Any], form: _Format, count: Count) -> int:
     """Write every piece; return the number of rows."""
     rows = 0
     try:
-        for table in predicting.pieces():
+        for table in pieces:
             form.add(table)
             rows += table.num_rows
             count(rows)

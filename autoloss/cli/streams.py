@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import IO, Any
@@ -45,16 +46,35 @@ class _Messages(_Stream):
 
 
 class _Results(_Stream):
-    """Standard output: a result that is lost is an error in one line."""
+    """Standard output: a result that is lost is an error in one line.
+
+    A reader that leaves, such as ``head``, has seen enough, so no result is lost: the program does
+    the rest of its work in silence, and its exit code tells of that work alone. An exit code of its
+    own, such as 141 of a shell, would fail every script with ``set -o pipefail``.
+    """
+
+    has_reader = True
 
     def _failed(self, error: OSError) -> None:
-        if isinstance(error, BrokenPipeError):
-            raise error
         # The interpreter flushes it once more at its end, which would fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        if _is_without_reader(error):
+            self.has_reader = False
+            return
         raise UnwritableError(
             f"Standard output must be writable, but got: {error.strerror or error}."
         ) from error
+
+
+def has_reader() -> bool:
+    """Return whether standard output has not lost its reader."""
+    return bool(getattr(sys.stdout, "has_reader", True))
+
+
+def _is_without_reader(error: OSError) -> bool:
+    """Return whether a write failed because nobody reads the pipe."""
+    # Windows calls the write to such a pipe an invalid argument.
+    return error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL)
 
 
 def open_streams() -> None:

@@ -73,12 +73,6 @@ class _Terminal(Console):
         for one in super().render(renderable, options):
             yield one if one.control else Segment(printable(one.text), one.style)
 
-    def on_broken_pipe(self) -> None:
-        """Go on for nobody: the reader, such as `head`, has seen enough of the result."""
-        self.quiet = True
-        # The interpreter flushes the stream at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
-
 
 def output() -> Console:
     """Return the console of results."""

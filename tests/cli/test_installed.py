@@ -48,6 +48,22 @@ def test_a_search_writes_one_document_and_its_files(searched, place) -> None:
     assert "Warning" not in searched.stderr
 
 
+@pytest.mark.slow
+def test_a_search_whose_reader_has_left_loses_nothing(place) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = ["search", "sklearn:wine", "--space", "quicker.toml", "--trials", "6", "--json"]
+    with os.fdopen(writing, "w") as stdout:
+        command = [PROGRAM, *words, "--quiet"]
+        done = subprocess.run(
+            command, cwd=place, stdout=stdout, stderr=subprocess.PIPE, encoding="utf-8"
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    folder = place / "reports" / "wine"
+    assert len(json.loads((folder / "summary.json").read_text(encoding="utf-8"))["trials"]) == 6
+    assert {"report.html", "model"} <= {path.name for path in folder.iterdir()}
+
+
 def test_the_same_name_again_overwrites_nothing(searched, place) -> None:
     files = {path: path.read_bytes() for path in (place / "reports").rglob("*") if path.is_file()}
     again = autoloss("search", "sklearn:iris", "--name", "iris", cwd=place)

@@ -189,7 +189,7 @@ def test_a_file_that_breaks_off_leaves_the_old_predictions(place, run, last) -> 
 
 
 @pytest.mark.slow
-def test_a_reader_that_stops_early_is_no_crash(place) -> None:
+def test_a_reader_that_stops_early_ends_the_predictions_in_silence(place) -> None:
     make_frame(30_000, seed=1).to_csv("rows.csv", index=False)
     program = [sys.executable, "-m", "autoloss", "predict", "mine", "rows.csv", "-o", "-"]
     environment = os.environ | {"PYTHONPATH": os.fspath(Path(autoloss.__file__).parents[1])}
@@ -201,8 +201,7 @@ def test_a_reader_that_stops_early_is_no_crash(place) -> None:
         child.stdout.readline()
         child.stdout.close()
         said = child.stderr.read()
-    assert child.returncode == 2
-    assert said == "autoloss: standard output was closed before all rows were written.\n"
+    assert (child.returncode, said) == (0, "")
 
 
 def test_cells_of_no_use_are_told_and_a_lost_column_is_refused(place, run) -> None:

@@ -96,6 +96,7 @@ def predict(
         write,
     )
     from autoloss.cli.progress_bar import counted, counted_text, waited
+    from autoloss.cli.streams import has_reader
     from autoloss.cli.terminal import messages
     from autoloss.cli.verbosity import detail, note
 
@@ -150,6 +151,8 @@ def predict(
     about = predicting.rows.about
     with counted(console, "Predicting", unit="rows", about=about) as count:
         rows = write(predicting, output, count=count)
+    if not has_reader():
+        return
     for line in unusable:
         note(line)
     note(f"wrote {rows:,} predictions to {'standard output' if str(output) == '-' else output}.")
