@@ -102,8 +102,8 @@ def check_no_rows(given: Mapping[str, object]) -> None:
 def write(predicting: Predicting, file: Path, *, count: Count = lambda rows: None) -> int:
     """Write predictions in the format of the file's ending; return the number of rows.
 
-    The file appears only when it is complete; standard output gets rows as they are computed, until
-    its reader leaves.
+    The file appears only when it is complete; standard output gets rows as they are computed,
+    until its reader leaves.
 
     Args:
         predicting: The predictions.

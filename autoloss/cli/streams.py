@@ -48,9 +48,9 @@ class _Messages(_Stream):
 class _Results(_Stream):
     """Standard output: a result that is lost is an error in one line.
 
-    A reader that leaves, such as ``head``, has seen enough, so no result is lost: the program does
-    the rest of its work in silence, and its exit code tells of that work alone. An exit code of its
-    own, such as 141 of a shell, would fail every script with ``set -o pipefail``.
+    A reader that leaves, such as ``head``, has seen enough, so no result is lost: the program
+    does the rest of its work in silence, and its exit code is that of the work. Another code, as
+    141 of a program that SIGPIPE ends, would fail every script with ``set -o pipefail``.
     """
 
     has_reader = True

@@ -24,7 +24,7 @@ _ROWS_OF_A_LEVEL = 10
 
 
 def giveaway_notes(train: Part, encoding: TableEncoding) -> list[str]:
-    """Return a note on the columns of which each tells the class of all training rows.
+    """Return a note on the columns of which each tells the class of the training rows.
 
     A category tells it if each of its levels has rows of a single class, a number if a cut between
     two numbers parts each class from the next. Free text and dates are not looked at.
@@ -54,15 +54,18 @@ def giveaway_notes(train: Part, encoding: TableEncoding) -> list[str]:
             number += 1
         else:
             number += len(getattr(column, "parts", ()))
-    return [_note(names, len(rows))] if names else []
+    return [_note(names, looked_at=len(rows), of=len(train))] if names else []
 
 
-def _note(names: Sequence[str], n_rows: int) -> str:
+def _note(names: Sequence[str], *, looked_at: int, of: int) -> str:
     """Return the note on some columns."""
-    does, them = ("determines", "it") if len(names) == 1 else ("each determine", "them")
+    rows = f"{of:,} training rows"
+    if looked_at < of:
+        rows = f"{looked_at:,} training rows that were checked (of {of:,})"
+    which, it = ("", "it") if len(names) == 1 else ("each of ", "them")
     return (
-        f"{listed(names)} {does} the class of all {n_rows:,} training rows alone: leave {them}"
-        f" out with --drop if new rows do not have {them} before their class is known."
+        f"{which}{listed(names)} alone determines the class of all {rows}: leave {it} out with"
+        f" --drop if new rows do not have {it} before their class is known."
     )
 
 

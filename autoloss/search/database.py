@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
@@ -39,6 +40,19 @@ _files = sql.Table(
     sql.Column("content", sql.LargeBinary((1 << 32) - 1), nullable=False),
 )
 _LOCK, _FREE = "ask", ""
+
+
+def lost_file(url: str) -> Path | None:
+    """Return the file of an SQLite database that does not exist; None for any other database.
+
+    A connection would create it.
+    """
+    place = sql.make_url(url)
+    name = place.database
+    # SQLite's own URIs may ask that a file is not created.
+    if place.get_backend_name() != "sqlite" or not name or name.startswith((":memory:", "file:")):
+        return None
+    return None if Path(name).exists() else Path(name)
 
 
 class SharedTables:

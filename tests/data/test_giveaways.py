@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -35,7 +37,7 @@ def noted(columns: dict[str, object], label: object = LABEL) -> list[str]:
 )
 def test_a_column_that_tells_the_class_alone_is_named(column: object) -> None:
     (note,) = noted({"outcome": column})
-    assert "'outcome' determines the class of all 192 training rows alone: leave it out" in note
+    assert "'outcome' alone determines the class of all 192 training rows: leave it out" in note
 
 
 @pytest.mark.parametrize(
@@ -53,9 +55,20 @@ def test_a_column_that_does_not_tell_every_row_is_not_named(column: object) -> N
     assert noted({"outcome": column}) == []
 
 
+def test_the_note_counts_the_rows_that_it_looked_at() -> None:
+    label = np.tile(["no", "yes"], 15_000)
+    frame = pd.DataFrame({"usual": np.arange(30_000) % 7, "outcome": label == "yes", "y": label})
+    (note,) = [note for note in prepare(frame, DataOptions(target="y")).notes if "--drop" in note]
+    counts = r"of all ([\d,]+) training rows that were checked \(of ([\d,]+)\): leave it out"
+    looked_at, of = (int(count.replace(",", "")) for count in re.search(counts, note).groups())
+    assert looked_at <= 10_000 < of < 30_000
+    # Every second of them.
+    assert looked_at == of // 2
+
+
 def test_several_are_named_together_and_chance_is_not() -> None:
     (note,) = noted({"a": PLACE * 1.5, "b": pd.Series(LABEL).str.upper()})
-    assert "'a', 'b' each determine the class" in note
+    assert "each of 'a', 'b' alone determines the class" in note
     # One rare row is at an end of some of 40 columns of noise.
     rare = np.where(np.arange(N) < 4, "rare", "usual")
     noise = {f"noise{k}": RANDOM.normal(size=N) for k in range(40)}

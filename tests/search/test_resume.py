@@ -208,6 +208,23 @@ def test_a_database_keeps_a_study_without_its_folder(tmp_path):
         Study.open("t", out=tmp_path, storage=url)
 
 
+def test_a_database_that_is_not_there_is_not_made(tmp_path):
+    file = tmp_path / "nothing.db"
+    with pytest.raises(StudyNotFoundError, match=r"there is no file '.*nothing\.db'\.$") as caught:
+        Study.open("s", out=tmp_path / "out", storage=f"sqlite:///{file.as_posix()}")
+    assert len(str(caught.value).splitlines()) == 1
+    # Nor the one that a study has lost.
+    with new(tmp_path, storage=f"sqlite:///{file.as_posix()}"):
+        pass
+    file.unlink()
+    with pytest.raises(StudyNotFoundError, match=r"there is no file '.*nothing\.db'\.$"):
+        Study.open("s", out=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+    # A database in memory is new to every process.
+    with pytest.raises(StudyNotFoundError, match="A study must exist"):
+        Study.open("s", out=tmp_path / "out", storage="sqlite:///:memory:")
+
+
 def test_a_process_that_another_one_overtakes_asks_again(tmp_path, monkeypatch):
     with new(tmp_path) as study, Study.open("s", out=tmp_path) as faster:
         of, taken = Slots.of, []
