@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import warnings
@@ -121,6 +122,8 @@ class Traceable:
 def write_program(classifier: Classifier, file: Path) -> tuple[Path, ...]:
     """Write a model as a torch program, and its tables of codes as JSON of the same name.
 
+    The JSON has the SHA-256 of the program, because a kill may leave one file of two exports each.
+
     Returns:
         The files.
 
@@ -130,15 +133,20 @@ def write_program(classifier: Classifier, file: Path) -> tuple[Path, ...]:
     """
     traceable = Traceable.of(classifier, "torch")
     program = traceable.program
-    text = json.dumps(traceable.words, indent=1, ensure_ascii=False)
     tables = file.with_suffix(".json")
     with replacing(file) as part, replacing(tables) as description:
         # In memory first: on a full disk torch would end the process.
         content = io.BytesIO()
-        torch.export.save(program, content, extra_files={DESCRIPTION: text})
+        torch.export.save(program, content, extra_files={DESCRIPTION: _json(traceable.words)})
         part.write_bytes(content.getbuffer())
-        description.write_text(text, encoding="utf-8")
+        digest = {"sha256": hashlib.sha256(content.getbuffer()).hexdigest()}
+        description.write_text(_json({**digest, **traceable.words}), encoding="utf-8")
     return file, tables
+
+
+def _json(words: dict[str, Any]) -> str:
+    """Return a description as JSON."""
+    return json.dumps(words, indent=1, ensure_ascii=False)
 
 
 def table_graph(classifier: Classifier, inputs: GraphInputs, form: str) -> ModelGraph:

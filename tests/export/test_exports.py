@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import os
@@ -203,6 +204,34 @@ def test_the_torch_program_gives_the_probabilities_of_the_model(tmp_path, name) 
         assert code.tolist() == wanted
     else:
         assert [known["classes"][place] for place in code.tolist()] == wanted
+
+
+def test_the_tables_of_another_torch_program_are_recognised(tmp_path, monkeypatch) -> None:
+    file, tables = tmp_path / "model.pt2", tmp_path / "model.json"
+
+    def is_pair() -> bool:
+        known = json.loads(tables.read_text(encoding="utf-8"))
+        return known["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+
+    export(make_classifier(), "torch", file)
+    assert is_pair()
+    move, moved = Path.replace, []
+
+    def killed_between(part: Path, target: Path) -> Path:
+        if moved:
+            raise KeyboardInterrupt
+        moved.append(target)
+        return move(part, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed_between)
+        with pytest.raises(KeyboardInterrupt):
+            export(make_classifier(temperature=0.5), "torch", file)
+    assert len(moved) == 1
+    assert not is_pair()
+    export(make_classifier(temperature=0.5), "torch", file)
+    assert is_pair()
+    assert sorted(tmp_path.iterdir()) == [tables, file]
 
 
 RUN = """
