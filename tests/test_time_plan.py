@@ -145,7 +145,7 @@ def test_a_shorter_time_leaves_fewer_final_trainings_down_to_two() -> None:
         assert COVERED.final_seconds(one, 20) <= share * whole
 
 
-def test_trainings_that_judge_all_rows_are_planned_and_no_outer_folds() -> None:
+def test_training_runs_that_judge_all_rows_are_planned_and_no_outer_folds() -> None:
     values = np.random.default_rng(0).normal(size=(300, 3))
     frame = pd.DataFrame(values, columns=list("abc")).assign(y=values[:, 0] > 0)
     works, boosting = {}, {}

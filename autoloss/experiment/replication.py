@@ -31,7 +31,7 @@ from autoloss.verdict.finalists import FinalistChoice
 from autoloss.verdict.paired import PairedTest
 from autoloss.verdict.replicates import Replicates
 from autoloss.verdict.select import Choice
-from autoloss.verdict.trainings import paired_test
+from autoloss.verdict.training_runs import paired_test
 
 
 @dataclass(frozen=True, eq=False)

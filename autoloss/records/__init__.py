@@ -19,7 +19,7 @@ from autoloss.records.plans import Plan, Update
 from autoloss.records.reliability import Reliability, Tails, TopShare
 from autoloss.records.studies import MetricRecord, PersonalChoice, StudyListing, Summary
 from autoloss.records.tags import SegmentLengths, TagFigures, TaggedSequence, TagInsights
-from autoloss.records.trainings import TrainingReport, TrainingState, mean_curve, merged
+from autoloss.records.training_runs import TrainingReport, TrainingState, mean_curve, merged
 from autoloss.records.trials import (
     REFINED_LOG_LOSS,
     CurvePoint,

@@ -21,7 +21,7 @@ from autoloss.verdict.admissible import (
 from autoloss.verdict.finalists import FinalistChoice
 from autoloss.verdict.phrases import metric_words
 from autoloss.verdict.select import Choice
-from autoloss.verdict.trainings import (
+from autoloss.verdict.training_runs import (
     chances_by_rule,
     chances_of_lowest,
     corrected_error,

@@ -62,7 +62,7 @@ def test_a_temperature_may_change_the_order_of_rows_and_does_not_for_two_classes
         assert torch.equal(max_probability(two, temperature).argsort(), order)
 
 
-def test_trainings_count_by_their_mean() -> None:
+def test_training_runs_count_by_their_mean() -> None:
     logits = torch.randn(3, 50, 4, generator=torch.Generator().manual_seed(1)).double()
     probs = logits.softmax(-1).mean(0)
     torch.testing.assert_close(max_probability(logits), 1 - probs.amax(-1))

@@ -16,7 +16,7 @@ from autoloss.verdict.replicates import (
     finalist_records,
 )
 from autoloss.verdict.select import Choice
-from autoloss.verdict.trainings import corrected_error, paired_interval
+from autoloss.verdict.training_runs import corrected_error, paired_interval
 
 COMPLEXITY = {"cross_entropy": 0, "brier": 1, "focal": 2, "poly1": 3}
 ROWS = {"n_train": 750.0, "n_valid": 250.0}

@@ -8,7 +8,7 @@ from scipy import stats
 
 from autoloss.records import TrialRecord
 from autoloss.verdict.admissible import Figures, winner
-from autoloss.verdict.trainings import (
+from autoloss.verdict.training_runs import (
     chances_by_rule,
     chances_of_lowest,
     corrected_error,
