@@ -25,7 +25,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import autoloss
-from autoloss.records.strangers import StrangerScore
+from autoloss.records.ood import StrangerScore
 from benchmarks.pictures import subset
 
 IMAGES, SHUFFLED, SIDE = 12_000, 2_000, 28

@@ -17,8 +17,8 @@ from autoloss.core.errors import InputError
 from autoloss.data.numbers import NumericColumn, Scale
 from autoloss.data.stream import open_rows
 from autoloss.inference.loading import load
+from autoloss.inference.ood import OodScore, StrangerRule
 from autoloss.inference.predicting import Predicting
-from autoloss.inference.strangers import OodScore, StrangerRule
 from tests.export.models import make_classifier, make_frame
 
 

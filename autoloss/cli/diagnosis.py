@@ -144,7 +144,7 @@ def show(console: Console, found: Diagnosis) -> None:
 def _tables(found: Diagnosis) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[str]]]]:
     """Yield title, header and rows of each table."""
     from autoloss.report import diagnosis_words as words
-    from autoloss.report import strangers, surface
+    from autoloss.report import ood, surface
 
     yield (
         "Calibration of the predicted class",
@@ -183,8 +183,8 @@ def _tables(found: Diagnosis) -> Iterator[tuple[str, Sequence[str], Sequence[Seq
     if found.strangers is not None:
         yield (
             "OOD rows: how well a score separates them from these rows (95% interval)",
-            strangers.HEADS,
-            strangers.score_rows(found.strangers.scores),
+            ood.HEADS,
+            ood.score_rows(found.strangers.scores),
         )
     if found.suspects.worst:
         yield (

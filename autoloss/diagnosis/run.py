@@ -21,13 +21,13 @@ from autoloss.diagnosis.labelled import (
     checked_scores,
 )
 from autoloss.diagnosis.loss import determined_part, label_of, loss_of
+from autoloss.diagnosis.ood import strangers_of
 from autoloss.diagnosis.readouts import FittedReadouts, readouts_of
 from autoloss.diagnosis.several import checked_labels, has_several
 from autoloss.diagnosis.shares import class_rows, effective_rows, label_rows
 from autoloss.diagnosis.shift import MOST_CLASSES
 from autoloss.diagnosis.signal import gradients_of, signal_of
 from autoloss.diagnosis.sources import sources_of
-from autoloss.diagnosis.strangers import strangers_of
 from autoloss.diagnosis.suspects import placed, suspects_of
 from autoloss.diagnosis.tokens import checked_tags, has_sequences, suspects_of_tokens
 from autoloss.losses import ClassFacts, LossSpec

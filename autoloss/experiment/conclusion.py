@@ -19,6 +19,7 @@ from autoloss.experiment.label_decision import as_decided
 from autoloss.experiment.limit_text import done_text
 from autoloss.experiment.nesting import judge_by_nesting
 from autoloss.experiment.notes import study_notes
+from autoloss.experiment.ood import judge_strangers, with_locked
 from autoloss.experiment.out_of_fold import judge_out_of_fold
 from autoloss.experiment.own_network import network_argument, notes_of
 from autoloss.experiment.policies import compare_policies, with_policies
@@ -26,7 +27,6 @@ from autoloss.experiment.progress import Progress
 from autoloss.experiment.refit import refit
 from autoloss.experiment.replication import Selection, replicate
 from autoloss.experiment.session import SearchSession
-from autoloss.experiment.strangers import judge_strangers, with_locked
 from autoloss.experiment.teaching import spare_teacher
 from autoloss.records import Coverage, Disagreements, Summary
 from autoloss.report.write import report_texts

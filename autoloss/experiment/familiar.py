@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from autoloss.experiment.held_out import HeldOutFinalists, Weights
 from autoloss.inference.classifier import Classifier
-from autoloss.inference.strangers import OodScore, StrangerRule, has_strangers
-from autoloss.metrics.strangers import OF_LOGITS
+from autoloss.inference.ood import OodScore, StrangerRule, has_strangers
+from autoloss.metrics.ood import OF_LOGITS
 
 USUAL = tuple(map(OodScore, OF_LOGITS))
 """The scores whose values for in-distribution rows a model keeps."""

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autoloss.inference.strangers import OodScore
+from autoloss.inference.ood import OodScore
 from autoloss.losses import ClassFacts
-from autoloss.metrics.stranger_figures import spread_places
+from autoloss.metrics.ood_figures import spread_places
 from autoloss.readout import Items, MeanTemperature, fit_mean_temperature
 from autoloss.verdict.blend import greedy_weights
 from autoloss.verdict.pooled import PooledRows

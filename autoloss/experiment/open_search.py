@@ -11,9 +11,9 @@ from autoloss.core.clock import Clock
 from autoloss.data import Fold, StudyData
 from autoloss.executors import Crew
 from autoloss.experiment.assembly import member_of, model_of
+from autoloss.experiment.ood_rows import StrangerRows
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
-from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.models import OwnModel
 from autoloss.readout import Readout

@@ -16,12 +16,12 @@ from autoloss.experiment.closing import left_closed
 from autoloss.experiment.conclusion import tell_written
 from autoloss.experiment.hiring import staffed
 from autoloss.experiment.knowledge import TEACHER
+from autoloss.experiment.ood_rows import StrangerRows
 from autoloss.experiment.open_search import OpenSearch
 from autoloss.experiment.own_network import check_again, fingerprint_with, recall_network
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
 from autoloss.experiment.running import finished, run
-from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.teachers.opening import open_teacher
 from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.experiment.tracked import make_tracker

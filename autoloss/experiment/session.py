@@ -14,9 +14,9 @@ from autoloss.data import Fold
 from autoloss.executors import Executor, ProcessExecutor, Work, executor_of
 from autoloss.experiment.ahead import Ahead, load_ahead
 from autoloss.experiment.finals import Finals
+from autoloss.experiment.ood_trials import StrangerTrials
 from autoloss.experiment.open_search import OpenSearch
 from autoloss.experiment.standing import Standing, TrialTally, still_ours
-from autoloss.experiment.stranger_trials import StrangerTrials
 from autoloss.experiment.timetable import Timetable
 from autoloss.records import TrainingReport
 from autoloss.report.words import count_text

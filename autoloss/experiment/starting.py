@@ -22,13 +22,13 @@ from autoloss.experiment.closing import withdrawn_if_refused
 from autoloss.experiment.hiring import staffed
 from autoloss.experiment.knowledge import ClassKnowledge
 from autoloss.experiment.label_decision import check_label_decision
+from autoloss.experiment.ood_rows import StrangerRows
 from autoloss.experiment.open_search import OpenSearch
 from autoloss.experiment.own_metrics import check_metrics
 from autoloss.experiment.own_network import CheckedNetwork, checked_network, fingerprint_with
 from autoloss.experiment.progress import Progress, Silent
 from autoloss.experiment.request import Request, Ship
 from autoloss.experiment.running import run
-from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.experiment.tracked import make_tracker
 from autoloss.losses.own import take_in

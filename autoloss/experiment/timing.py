@@ -12,8 +12,8 @@ from autoloss.core.devices import threads
 from autoloss.data import Fold, StudyData
 from autoloss.executors import Crew
 from autoloss.experiment.fewer_rows import fitting_rows
+from autoloss.experiment.ood_rows import StrangerRows
 from autoloss.experiment.rounds import round_size
-from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.experiment.time_plan import Workload
 from autoloss.experiment.timetable import Timetable

@@ -23,9 +23,9 @@ from autoloss.data.input_kinds import kind_of_encoding
 from autoloss.inference.deciding import decided_labels
 from autoloss.inference.entrance import Table, encoded_rows
 from autoloss.inference.member import Member, encodings_of
+from autoloss.inference.ood import RECALL, StrangerRule, ood_score, threshold_of
 from autoloss.inference.saving import StoredNetwork, write_model
 from autoloss.inference.scoring import raw_scores
-from autoloss.inference.strangers import RECALL, StrangerRule, ood_score, threshold_of
 from autoloss.losses import ClassFacts
 from autoloss.metrics import balanced_scores, cost_decisions, label_decisions
 from autoloss.metrics.decoding import allowed_tags
@@ -246,7 +246,7 @@ class Classifier(Shown):
             data: Rows as for `predict_proba`.
             score: ``"max_probability"``, ``"entropy"``, ``"energy"`` or ``"max_logit"``, with
                 ``@T`` for a temperature; None for the model's own. See
-                `autoloss.metrics.strangers`; `autoloss diagnose --ood` shows which suits.
+                `autoloss.metrics.ood`; `autoloss diagnose --ood` shows which suits.
             force: As for `predict_proba`.
 
         Raises:

@@ -21,8 +21,8 @@ from autoloss.data.messages import one_line
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.fitting import check_fit
 from autoloss.inference.member import Member
+from autoloss.inference.ood import StrangerRule
 from autoloss.inference.saving import CONFIG, FAMILIAR, FORMAT_VERSIONS, WEIGHTS
-from autoloss.inference.strangers import StrangerRule
 from autoloss.losses import names
 from autoloss.losses.own import Losses, take_in
 from autoloss.models import OwnModel

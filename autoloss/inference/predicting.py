@@ -21,7 +21,7 @@ from autoloss.data.stream import PIECE_ROWS, RowStream, frame_of
 from autoloss.data.values import label_of
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.deciding import decided_labels
-from autoloss.inference.strangers import RECALL, OodScore, is_known, ood_score, threshold_of
+from autoloss.inference.ood import RECALL, OodScore, is_known, ood_score, threshold_of
 
 PREDICTION, OOD_SCORE, STRANGER = "prediction", "ood_score", "stranger"
 LabelForm = Literal["joined", "lists", "wide"]

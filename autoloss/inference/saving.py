@@ -17,7 +17,7 @@ from autoloss.core.settings import NetworkConfig
 from autoloss.core.task import Task
 from autoloss.data.input_kinds import encoding_state, kind_of_encoding
 from autoloss.inference.member import Member, encodings_of
-from autoloss.inference.strangers import StrangerRule
+from autoloss.inference.ood import StrangerRule
 
 FORMAT_VERSION = 2
 OWN_VERSION = 3

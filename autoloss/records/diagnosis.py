@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from autoloss.core.display import Card, Shown, figures
 from autoloss.records import Reliability
-from autoloss.records.strangers import Strangers
+from autoloss.records.ood import Strangers
 from autoloss.records.surface import Surface
 
 SCHEMA_VERSION = 1

@@ -19,8 +19,8 @@ from autoloss.records.insights import (
     Threshold,
 )
 from autoloss.records.labels import LabelInsights
+from autoloss.records.ood import SearchStrangers, ood_names
 from autoloss.records.reliability import Reliability, Tails
-from autoloss.records.strangers import SearchStrangers, ood_names
 from autoloss.records.tags import TagInsights
 from autoloss.records.trials import Edge, TrialRecord
 from autoloss.records.verdicts import (

@@ -6,11 +6,11 @@ from autoloss.records import Summary
 from autoloss.report.beside import edges_short, reference_facts
 from autoloss.report.doubts import chance_short, correction_short, optimism_short
 from autoloss.report.gains import gains_short
+from autoloss.report.ood import strangers_short
 from autoloss.report.power import power_short
 from autoloss.report.rows import judge_of, resampling_short
 from autoloss.report.rule_costs import rule_short
 from autoloss.report.shipped import judged_words
-from autoloss.report.strangers import strangers_short
 from autoloss.report.verdict import coverage_text
 from autoloss.report.words import (
     count_text,

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from autoloss.records.diagnosis import Diagnosis
 from autoloss.report import diagnosis_words as words
-from autoloss.report import strangers, surface
+from autoloss.report import ood, surface
 from autoloss.report.diagnosis_figures import (
     reliability_chart,
     reliability_start,
@@ -47,7 +47,7 @@ def render_diagnosis(found: Diagnosis) -> str:
         signal=signal_chart(found),
         tenths=tenths_chart(found),
         words=words,
-        strangers=strangers,
+        ood=ood,
         surface=surface,
         slices=_slices(found),
         temperatures=temperature_chart(found.strangers)

@@ -9,10 +9,10 @@ from markupsafe import Markup
 
 from autoloss.records import Reliability
 from autoloss.records.diagnosis import Diagnosis
-from autoloss.records.strangers import Strangers
+from autoloss.records.ood import Strangers
 from autoloss.report.chart import Frame
 from autoloss.report.diagnosis_words import loss_words, number
-from autoloss.report.strangers import NAMES, curve_names
+from autoloss.report.ood import NAMES, curve_names
 
 
 def reliability_chart(diagram: Reliability, start: float) -> Markup:

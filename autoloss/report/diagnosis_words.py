@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autoloss.records.diagnosis import ClassRow, Diagnosis, LossSignal, ReadoutRow
-from autoloss.report.strangers import is_fooled, summary_text
+from autoloss.report.ood import is_fooled, summary_text
 from autoloss.report.surface import surface_text
 from autoloss.report.words import MISSING, capital, count_text, family_words, share_text
 

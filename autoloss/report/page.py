@@ -40,6 +40,7 @@ from autoloss.report.insights import (
     threshold_text,
 )
 from autoloss.report.labels import label_facts
+from autoloss.report.ood import stranger_facts
 from autoloss.report.policies import policy_note, policy_rows
 from autoloss.report.power import power_text
 from autoloss.report.recipe import recipes
@@ -53,7 +54,6 @@ from autoloss.report.rows import (
 )
 from autoloss.report.rule_costs import rule_cost_facts
 from autoloss.report.shipped import judged_start, verdict_now
-from autoloss.report.strangers import stranger_facts
 from autoloss.report.tags import tag_facts
 from autoloss.report.trials import family_rows, trial_columns, trial_rows
 from autoloss.report.verdict import BADGES, challenger_text, coverage_text, headline, ships_text

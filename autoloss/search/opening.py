@@ -30,7 +30,7 @@ from autoloss.metrics import (
     resolve_metric,
     take_metrics,
 )
-from autoloss.records.strangers import ood_names
+from autoloss.records.ood import ood_names
 from autoloss.search.config import StudyConfig, as_rows, as_tuple, folder_of
 from autoloss.search.folders import has_trials
 from autoloss.search.journal import Ledger, exists_error

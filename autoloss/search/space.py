@@ -60,7 +60,7 @@ class Space:
             times the rows of the smallest.
         objectives: The objectives of the sampler: ``"refined_log_loss"``, and besides it
             ``"error"``, which stands for the study's metric, the custom metrics, or the
-            OOD figures (`autoloss.records.strangers.ood_names`).
+            OOD figures (`autoloss.records.ood.ood_names`).
         together: Candidates trained together; 0 for the fastest number.
         network: The network.
         augment: How images are changed in training.

@@ -21,7 +21,7 @@ from autoloss.losses.components import (
 )
 from autoloss.losses.parameters import Number, Parameter
 from autoloss.records import REFINED_LOG_LOSS
-from autoloss.records.strangers import ood_names
+from autoloss.records.ood import ood_names
 from autoloss.search.range_reader import read_range
 from autoloss.search.shipped_spaces import DEFAULT, shipped_spaces, space_names, usual_space
 from autoloss.search.space import (

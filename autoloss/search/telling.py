@@ -25,7 +25,7 @@ from autoloss.records import (
     TrainingState,
     TrialRecord,
 )
-from autoloss.records.strangers import PREFIX
+from autoloss.records.ood import PREFIX
 from autoloss.search.examples import ExampleFiles
 from autoloss.search.journal import Ledger
 from autoloss.search.scoring import Scorer, rows_fingerprint

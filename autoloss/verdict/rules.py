@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from autoloss.core.errors import InputError, closest
 from autoloss.records import REFINED_LOG_LOSS
-from autoloss.records.strangers import PREFIX
+from autoloss.records.ood import PREFIX
 from autoloss.verdict.baseline import comparable
 
 if TYPE_CHECKING:

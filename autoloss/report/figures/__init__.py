@@ -18,6 +18,7 @@ from autoloss.report.figures._importance import (
     importance_info,
 )
 from autoloss.report.figures._labels import labels_figure
+from autoloss.report.figures._ood import strangers_figures
 from autoloss.report.figures._ranking import ranking_figures
 from autoloss.report.figures._reliability import (
     ReliabilityInfo,
@@ -28,7 +29,6 @@ from autoloss.report.figures._reliability import (
 )
 from autoloss.report.figures._rule import rule_figure, rule_info
 from autoloss.report.figures._signals import SignalsInfo, signals_figure, signals_info
-from autoloss.report.figures._strangers import strangers_figures
 from autoloss.report.figures._strips import StripsInfo, strips_figures, strips_info
 from autoloss.report.figures._tags import tags_figures
 from autoloss.report.figures._tails import TailsInfo, tails_figure, tails_info

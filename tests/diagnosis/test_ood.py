@@ -15,7 +15,7 @@ from autoloss.core.errors import InputError
 from autoloss.diagnosis.model import diagnose_model
 from autoloss.diagnosis.run import diagnose
 from autoloss.report import render_diagnosis
-from autoloss.report.strangers import summary_text
+from autoloss.report.ood import summary_text
 from tests.export.models import make_classifier, make_frame
 
 RANDOM = np.random.default_rng(0)

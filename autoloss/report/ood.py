@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from autoloss.records import Summary
 from autoloss.records.estimates import Estimate
-from autoloss.records.strangers import (
+from autoloss.records.ood import (
     FinalistStrangers,
     SearchStrangers,
     Strangers,

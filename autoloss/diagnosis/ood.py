@@ -9,7 +9,14 @@ from torch import Tensor
 
 from autoloss.core.errors import InputError
 from autoloss.diagnosis.labelled import LEAST_ROWS, LabelledPredictions
-from autoloss.metrics.stranger_figures import (
+from autoloss.metrics.ood import (
+    OF_PROBABILITIES,
+    OF_TEMPERATURE,
+    Detection,
+    detection,
+    max_logit,
+)
+from autoloss.metrics.ood_figures import (
     TEMPERATURES,
     Pair,
     cluster_weights,
@@ -17,14 +24,7 @@ from autoloss.metrics.stranger_figures import (
     estimate,
     score_with_intervals,
 )
-from autoloss.metrics.strangers import (
-    OF_PROBABILITIES,
-    OF_TEMPERATURE,
-    Detection,
-    detection,
-    max_logit,
-)
-from autoloss.records.strangers import Strangers, TemperatureCurve
+from autoloss.records.ood import Strangers, TemperatureCurve
 
 DRAWS = 300
 

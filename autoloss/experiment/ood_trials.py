@@ -11,12 +11,12 @@ from torch import Tensor
 
 from autoloss.data import StudyData
 from autoloss.data.encoding import Inputs
-from autoloss.experiment.stranger_rows import StrangerRows
+from autoloss.experiment.ood_rows import StrangerRows
 from autoloss.inference.scoring import raw_scores
 from autoloss.losses import LossSpec
-from autoloss.metrics.stranger_figures import Pair, distance_pair, mean_detection, plain_weights
-from autoloss.metrics.strangers import OF_LOGITS, Detection
-from autoloss.records.strangers import FIGURES, PREFIX, SCORES
+from autoloss.metrics.ood import OF_LOGITS, Detection
+from autoloss.metrics.ood_figures import Pair, distance_pair, mean_detection, plain_weights
+from autoloss.records.ood import FIGURES, PREFIX, SCORES
 from autoloss.training.divisions import Divisions, Trained
 
 MOST = 2048

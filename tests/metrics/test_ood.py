@@ -10,7 +10,7 @@ import torch
 from scipy.spatial.distance import mahalanobis
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from autoloss.metrics.strangers import (
+from autoloss.metrics.ood import (
     OF_TEMPERATURE,
     ClassDistance,
     auroc,

@@ -15,8 +15,8 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.core.task import Task
 from autoloss.data.messages import listed, unknown_name
-from autoloss.metrics.stranger_figures import spread_places
-from autoloss.metrics.strangers import OF_LOGITS, OF_TEMPERATURE
+from autoloss.metrics.ood import OF_LOGITS, OF_TEMPERATURE
+from autoloss.metrics.ood_figures import spread_places
 
 OWN = "model"
 """Stands for the model's own score."""

@@ -22,8 +22,8 @@ from autoloss.data.input_kinds import kind_of_encoding
 from autoloss.data.messages import plural
 from autoloss.data.tensors.given import is_given
 from autoloss.experiment.request import Request
-from autoloss.inference.strangers import check_strangers
-from autoloss.records.strangers import PREFIX
+from autoloss.inference.ood import check_strangers
+from autoloss.records.ood import PREFIX
 from autoloss.search import Space
 
 LEAST, MOST = 40, 8192

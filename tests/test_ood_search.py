@@ -15,7 +15,7 @@ from torch import nn
 import autoloss
 from autoloss.core.errors import InputError
 from autoloss.data.fingerprint import source_digest
-from autoloss.inference.strangers import OodScore
+from autoloss.inference.ood import OodScore
 from autoloss.records import PersonalChoice
 from autoloss.report import render_html, render_markdown, summary_from_json, summary_json
 from autoloss.tracking.content import stranger_figures, stranger_points

@@ -13,12 +13,13 @@ from torch import Tensor
 from autoloss.experiment.confirmation import LockedPredictions
 from autoloss.experiment.familiar import USUAL, with_familiar
 from autoloss.experiment.held_out import HeldOutFinalists, Weights
+from autoloss.experiment.ood_rows import StrangerRows
 from autoloss.experiment.replication import Replication, Selection
 from autoloss.experiment.session import SearchSession
-from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.inference.classifier import Classifier
-from autoloss.inference.strangers import OodScore, StrangerRule
-from autoloss.metrics.stranger_figures import (
+from autoloss.inference.ood import OodScore, StrangerRule
+from autoloss.metrics.ood import OF_TEMPERATURE, auroc
+from autoloss.metrics.ood_figures import (
     TEMPERATURES,
     Pair,
     cluster_weights,
@@ -28,8 +29,7 @@ from autoloss.metrics.stranger_figures import (
     score_with_intervals,
     spread_places,
 )
-from autoloss.metrics.strangers import OF_TEMPERATURE, auroc
-from autoloss.records.strangers import (
+from autoloss.records.ood import (
     FinalistStrangers,
     SearchStrangers,
     StrangerScore,

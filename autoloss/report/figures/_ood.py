@@ -7,7 +7,7 @@ import math
 from autoloss.records import Summary
 from autoloss.report.figures._base import PageFigure, model_lines
 from autoloss.report.figures._draw import MUTED, axis, layout, line, pen
-from autoloss.report.strangers import NAMES, side_finalists
+from autoloss.report.ood import NAMES, side_finalists
 
 _TICKS = (0.25, 1.0, 5.0, 30.0, 1000.0)
 

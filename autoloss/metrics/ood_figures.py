@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autoloss.metrics.strangers import ClassDistance, Detection, Floats, detection
+from autoloss.metrics.ood import ClassDistance, Detection, Floats, detection
 from autoloss.records.estimates import Estimate
-from autoloss.records.strangers import StrangerScore
+from autoloss.records.ood import StrangerScore
 
 TEMPERATURES = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1000.0)
 Pair = tuple[Floats, Floats]

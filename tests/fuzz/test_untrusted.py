@@ -1,4 +1,4 @@
-"""Folders from a stranger: their links are not followed, and their code does not run."""
+"""Folders from untrusted sources: their links are not followed, and their code does not run."""
 
 from __future__ import annotations
 
