@@ -33,7 +33,7 @@ from benchmarks import reliability
 
 ROWS, CLASSES = 1000, 2
 MEDIAN, SPREAD = 60.0, 0.5
-"""Seconds of a training: a log-normal law with this median and this deviation of the logarithm."""
+"""Seconds of a training run: a log-normal law of this median and deviation of the logarithm."""
 SIZES = {10: 100, 100: 400, 1000: 1500}
 """The trials of the simulation by workers."""
 ALONE = 100
@@ -46,7 +46,7 @@ Manner = Literal["one", "all", "round"]
 
 @dataclass
 class Costs:
-    """The seconds of a coordinator by purpose, and what it did in them.
+    """The seconds of a coordinator by purpose, and its work in them.
 
     Attributes:
         ask: Seconds of asking.
@@ -156,7 +156,7 @@ def one_coordinator(
 def tracking(trials: int = 150) -> dict[str, float]:
     """Return the rate at which MLflow in SQLite takes runs, and its cost on the path.
 
-    It writes in a thread; `on_path_ms` is what a trial costs the coordinator.
+    It writes in a thread; `on_path_ms` is the coordinator's cost of a trial.
     """
     with tempfile.TemporaryDirectory(prefix="coordinator-") as name:
         out = Path(name)

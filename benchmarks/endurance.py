@@ -105,7 +105,7 @@ class Watch(Silent):
         self._began = time.monotonic()
 
     def updated(self, update: Update) -> None:
-        """Take a sample at the start, where it is due, and when the last trainings begin."""
+        """Take a sample at the start, where it is due, and when the last training runs begin."""
         passed, taken = time.monotonic() - self._began, len(self.samples)
         is_due = update.done >= taken * self._trials or passed >= taken * self._seconds
         if not taken or is_due or update.done < self.done:

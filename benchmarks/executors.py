@@ -143,21 +143,21 @@ def executor_with(crew: Crew, setting: Setting) -> ProcessExecutor:
 
 
 def timed(executor: Executor, work: Work) -> tuple[float, float]:
-    """Return the seconds of a training, and the processor's seconds in this process."""
+    """Return the seconds of a training run, and the processor's seconds in this process."""
     began, own = time.perf_counter(), time.process_time()
     list(executor.submit(work))
     return time.perf_counter() - began, time.process_time() - own
 
 
 def bare(work: Work) -> float:
-    """Return the seconds of a training without an executor."""
+    """Return the seconds of a training run without an executor."""
     began = time.perf_counter()
     train(work.jobs, work.candidates)
     return time.perf_counter() - began
 
 
 def beside(work: Work, turn: int) -> tuple[float, float]:
-    """Return the seconds of a training without an executor, and with that of this process.
+    """Return the seconds of a training run without an executor, and with that of this process.
 
     Args:
         work: The candidates.
@@ -190,7 +190,7 @@ def measure(candidates: int, epochs: int, repeats: int) -> dict[str, Any]:
     seconds: dict[tuple[str, int], list[float]] = {}
     costs: dict[tuple[str, int], list[float]] = {}
     bounds: list[float] = []
-    # The first training of a process is slower than the others.
+    # The first training run of a process is slower than the others.
     bare(replace(work, candidates=work.candidates[:1]))
     for turn in range(repeats):
         bounds.append(allowed(candidates, epochs))

@@ -5,8 +5,8 @@
 
 Each set is divided into training and test rows once. A search compares its candidates on all
 training rows, the others on a share of them; the finalists of each train on all. The figures:
-processor seconds of the search alone and of the whole, and the log loss of what ships on the test
-rows. A line of the log is not made again; the table is written beside it.
+processor seconds of the search alone and of the whole, and the log loss of the shipped model on
+the test rows. A line of the log is not made again; the table is written beside it.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def run_parts(python: str, options: argparse.Namespace) -> bool:
     """Run all parts, each in a process; return whether all of them succeeded."""
     ends = time.monotonic() + options.seconds
     reasons: dict[str, str] = {}
-    # What an earlier call failed at is tried again.
+    # The failed parts of an earlier call are tried again.
     merge(options.out, {"failed": None})
     for part in options.part or PARTS:
         limit = min(options.limit or PARTS[part], ends - time.monotonic())
@@ -274,7 +274,7 @@ def _setting(together: int, options: argparse.Namespace, *, epochs: int) -> Any:
 
 
 def run_alone(part: str, options: argparse.Namespace) -> None:
-    """Run a part in this process, and write what it finds."""
+    """Run a part in this process, and write its findings."""
     if part == "tests":
         found = run_tests(options)
     elif part.startswith("step "):

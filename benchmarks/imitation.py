@@ -98,7 +98,7 @@ class Figures:
         rows: Their number.
         loss: The loss.
         why: Why it is a finalist.
-        log_loss: Log loss of the finalist's trainings on rows that they held out, in nats.
+        log_loss: Log loss of the finalist's training runs on rows that they held out, in nats.
         returned: Mean steps that the pole stays up, of 500.
         low: Lower end of the 95 % interval (bootstrap of the episodes).
         high: Upper end.

@@ -93,7 +93,7 @@ def _name(one: Row) -> str:
 
 
 def _sentences(rows: Sequence[Row]) -> str:
-    """Return what the figures of one noise say, and no more."""
+    """Return the meaning of the figures of one noise, and no more."""
     first = [one for one in rows if one["data"] == "expert"]
     best = max(first, key=lambda one: one["returned"])
     lowest = min(first, key=lambda one: one["log_loss"])

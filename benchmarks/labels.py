@@ -6,7 +6,7 @@
 Every set has its own training and test rows, in the column ``split``. All see the training rows
 alone and are judged on the test rows: by the probability that they give each label, by decisions
 at a half, and by F1 at thresholds that the training rows decide. `autoloss` fits the thresholds on
-the rows that its trainings held out, the others by 5-fold cross-validation. Each (set, model,
+the rows that its training runs held out, the others by 5-fold cross-validation. Each (set, model,
 settings) is a line of JSON in `--log`; a line that is there is not made again. The table is
 written to ``reports/quality/labels.md``.
 """

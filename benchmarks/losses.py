@@ -39,8 +39,8 @@ class Measured:
     """The measurements of a loss at its default parameters.
 
     Args:
-        kinds: What the minimum reveals of the posterior, for two and for four classes; None if
-            undefined.
+        kinds: The information of the minimum on the posterior, for two and for four classes; None
+            if undefined.
         readout_error: The largest error of the declared read-out; None without one.
         scales: The gradient at equal logits in units of cross-entropy's, for 2, 10 and 100
             classes.

@@ -5,7 +5,7 @@
 The settings of a set train together, on the same rows and from the same initial weights, with the
 learning rate, weight decay and dropout of `SETTINGS`. The validation rows judge each by its error,
 the log loss of its softmax and that after a cross-fitted temperature; the figures are means over
-the seeds. Pictures are the first `--rows` of Fashion-MNIST, of which three quarters train.
+the seeds. Images are the first `--rows` of Fashion-MNIST, of which three quarters train.
 """
 
 from __future__ import annotations

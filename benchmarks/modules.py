@@ -1,4 +1,4 @@
-"""The cost of the user's own network, compared with the built-in network with its K axis.
+"""The cost of a custom network, compared with the built-in network with its K axis.
 
     python -m benchmarks.modules [--repeats 5] [--report]
 

@@ -290,7 +290,7 @@ def _percent(log_ratio: float) -> str:
 
 
 def by_set(lines: Sequence[Figures]) -> list[Figures]:
-    """Return the mean over the seeds of the log loss of what would ship, a row for each set."""
+    """Return the log loss of the shipped model, its mean over the seeds, a row for each set."""
     names = [name for name in VARIANTS if any(line["variant"] == name for line in lines)]
     rows = []
     for one in SETS:

@@ -36,7 +36,7 @@ EMA_STEPS = 4
 
 @dataclass(frozen=True)
 class Parts:
-    """What a variant has in the place of a part of the default network.
+    """The replacement of a part of the default network in a variant.
 
     Args:
         activation: Activation of the hidden layers.
@@ -69,7 +69,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Course:
-    """What a variant has in the place of a part of the default training.
+    """The replacement of a part of the default training in a variant.
 
     Args:
         schedule: ``"linear"`` for the default, ``"cosine"`` from the first step, or ``"coslog4"``

@@ -1,4 +1,4 @@
-"""What ships after some seconds, beside gradient boosting and other networks on the same rows.
+"""The shipped model after some seconds, beside gradient boosting and other networks.
 
     python3.11 -m venv peers   # then as in benchmarks/peers.txt
     python -m benchmarks.peers --data DIR --peer-python peers/bin/python [--seconds 60]
@@ -116,7 +116,7 @@ class Run:
 
     @property
     def key(self) -> tuple[str, str, str, int, int]:
-        """Return what no two lines of the log share."""
+        """Return the values that no two lines of the log share."""
         return self.one.name, self.peer, str(self.seconds), self.seed, CORES
 
     @property

@@ -1,4 +1,4 @@
-"""Pictures: training together against one by one, and a search on Fashion-MNIST.
+"""Images: training together against one by one, and a search on Fashion-MNIST.
 
     python -m benchmarks.pictures speed|search|digits --data DIR [--rows N] [--tail F] [--noise P]
         [--metric NAME] [--time-limit SECONDS] [--trials N]
@@ -6,8 +6,8 @@
 DIR holds ``fashion_mnist/train.npz`` and ``fashion_mnist/test.npz``. `speed` trains the same
 candidates together, and one by one in a loop over the same network in plain torch, in the
 precision that is faster. `search` is a search on the given parts, or on the first N training
-pictures; with `--tail F` the classes have F to 1 training pictures in a geometric row, with
-`--noise P` this share of the training labels is another class. The test pictures stay as they are.
+images; with `--tail F` the classes have F to 1 training images in a geometric row, with
+`--noise P` this share of the training labels is another class. The test images stay as they are.
 `digits` is a search of scikit-learn's digits. Each prints a line of JSON. The project is held to
 the figures of:
 
@@ -45,13 +45,13 @@ SPACE = load_space("image")
 
 
 def subset(folder: Path, rows: int, to: Path, *, tail: float = 1.0, noise: float = 0.0) -> Path:
-    """Write the first training pictures as a file of its own; return it.
+    """Write the first training images as a file of its own; return it.
 
     Args:
         folder: The folder of the data.
         rows: How many; 0 for all.
         to: The folder of the file.
-        tail: Pictures of the most frequent class for one of the rarest, which is the last.
+        tail: Images of the most frequent class for one of the rarest, which is the last.
         noise: Share of the labels that are wrong.
     """
     with np.load(folder / "fashion_mnist" / "train.npz") as stored:
@@ -76,7 +76,7 @@ def subset(folder: Path, rows: int, to: Path, *, tail: float = 1.0, noise: float
 
 
 class PlainNetwork(nn.Module):
-    """The network of `ImageNetwork` as anybody would write it, for pictures of 28 x 28."""
+    """The network of `ImageNetwork` as anybody would write it, for images of 28 x 28."""
 
     def __init__(self, network: ImageNetwork, dropout: float) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class PlainNetwork(nn.Module):
         self.output = nn.Linear(16 * width, network.n_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits of standardised pictures (B, 1, 28, 28)."""
+        """Return the logits of standardised images (B, 1, 28, 28)."""
 
         def activated(y: Tensor) -> Tensor:
             last = y.permute(0, 2, 3, 1)
@@ -182,7 +182,7 @@ def speed(folder: Path, rows: int, candidates: int, epochs: int) -> dict[str, An
 
 
 def search(source: str | Path, test: Path | None, place: str, **how: Any) -> dict[str, Any]:
-    """Return the figures of the verdict of a search, and the errors of what could ship."""
+    """Return the figures of a search's verdict, and the errors of the models that could ship."""
     result = autoloss.search(source, test=test, name="pictures", out=place, track="off", **how)
     summary = result.summary
     verdict = summary.verdict

@@ -180,7 +180,7 @@ def _interval(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def sentence(found: dict[str, list[float]], runs: int, sets: int, trials: int) -> str:
-    """Return what was measured, in one sentence."""
+    """Return the measurement in a sentence."""
 
     def ratio(name: str) -> str:
         mean, low, high = found[name]

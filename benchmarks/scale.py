@@ -1,4 +1,4 @@
-"""What a search takes where there is much of something: trials, rows, classes or columns.
+"""The cost of a search of many trials, rows, classes or columns.
 
     python -m benchmarks.scale --what trials|rows|classes|columns [--size N] [--track all|off]
     python -m benchmarks.scale --report [--what ...]

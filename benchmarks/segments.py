@@ -1,9 +1,9 @@
-"""Structure of proteins: what the smoothness of neighbours does to error and segments.
+"""Structure of proteins: the effect of the smoothness of neighbours on error and segments.
 
     python -m benchmarks.segments weights|search --data DIR [--trials 32]
 
-DIR holds ``protein_ts115/protein_ts115.parquet``; all figures are of chains that a training held
-out, in five folds. `weights` trains cross-entropy by the weight of the penalty `jsd`, at one
+DIR holds ``protein_ts115/protein_ts115.parquet``; all figures are of chains that a training run
+held out, in five folds. `weights` trains cross-entropy by the weight of the penalty `jsd`, at one
 learning rate. `search` compares the trials of a search with the penalty and without it: its space
 has cross-entropy, Brier, and focal with gamma 0, which is cross-entropy as a family that draws a
 penalty. Only the quotas of the families count, because they share their learning rates, weight
@@ -63,7 +63,7 @@ def proteins(folder: Path) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """Computes figures of predictions for tokens that trainings held out, by whole chains.
+    """Computes figures of predictions for tokens that training runs held out, by whole chains.
 
     Args:
         items: The tokens.
@@ -139,7 +139,7 @@ def weights(folder: Path) -> dict[str, Any]:
 
 
 class _Done(Exception):
-    """The trainings that the benchmark needs have ended."""
+    """The training runs that the benchmark needs have ended."""
 
 
 def search(folder: Path, trials: int) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def make_space() -> str:
         text, count = re.subn(rf"^{key} = \[[^]]*\]", line, text, flags=re.MULTILINE)
         assert count == 1, key
     head = 'objectives = ["refined_log_loss", "error"]\nfocal.gamma = 0.0\n'
-    # Each chain is held out once by the last trainings.
+    # Each chain is held out once by the last training runs.
     return f"{head}{text}\n[protocol]\nouter_repeats = 1\n"
 
 

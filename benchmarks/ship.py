@@ -1,4 +1,4 @@
-"""What ships on rows kept apart: the three policies, with and without a refit, and calibration.
+"""The shipped model on rows kept apart: three policies, with and without a refit; calibration.
 
     python -m benchmarks.ship --data DIR [SET ...] [--seeds 5] [--cache FOLDER] [--out FILE]
 
@@ -39,7 +39,7 @@ ENOUGH = 1_000
 
 
 def measured(name: str, seed: int, found: Predicted) -> Figures:
-    """Return the figures of what could ship of a study."""
+    """Return the figures of the models of a study that could ship."""
     pool = found.finalists()
     weights = {
         "verdict": {int(found.recommended): 1.0},
@@ -75,7 +75,7 @@ def judged(
     """Return log loss, calibration and the temperature that these rows would choose.
 
     Args:
-        each: Log probabilities of each training of each finalist.
+        each: Log probabilities of each training run of each finalist.
         weights: The weight of each finalist.
         temperature: The temperature of their mean.
         targets: The classes.
@@ -126,7 +126,7 @@ def measure(cache: Path, log: Path) -> list[Figures]:
 
 
 def calibration_rows(lines: Sequence[Mapping[str, Any]]) -> list[Figures]:
-    """Return the calibration of what the verdict ships on each set, the median over the seeds."""
+    """Return the calibration of the verdict's model on each set, the median over the seeds."""
     rows = []
     for name, own in _by_set(lines):
 
@@ -169,7 +169,7 @@ def policy_rows(lines: Sequence[Mapping[str, Any]]) -> list[Figures]:
 
 
 def overall(lines: Sequence[Mapping[str, Any]]) -> list[Figures]:
-    """Return the log loss of each policy relative to that of what the verdict ships."""
+    """Return the log loss of each policy relative to that of the verdict's model."""
     rows = policy_rows(lines)
     table = np.array([[row[policy] for policy in POLICIES] for row in rows])
     ranks = table.argsort(axis=1).argsort(axis=1) + 1
@@ -196,7 +196,7 @@ def overall(lines: Sequence[Mapping[str, Any]]) -> list[Figures]:
 
 
 def refit_rows(lines: Sequence[Mapping[str, Any]]) -> list[Figures]:
-    """Return the change of the log loss by a refit of what the verdict ships on each set."""
+    """Return the change of the log loss by a refit of the verdict's model on each set."""
     rows = []
     for name, every in _by_set(lines):
         own = [line["verdict"] for line in every if "refit" in line["verdict"]]

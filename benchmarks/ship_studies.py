@@ -82,17 +82,18 @@ class Predicted:
         numbers: Their trials.
         recommended: The trial that the verdict recommends.
         admissible: The trials that could ship.
-        epochs: The best epoch of each training.
+        epochs: The best epoch of each training run.
         rows: The number of rows searched on.
-        seconds: The time of the search without the last trainings.
-        refit_seconds: The time of the last trainings of all finalists.
-        held: Log probabilities of the rows that the trainings held out, one after another.
+        seconds: The time of the search without the last training runs.
+        refit_seconds: The time of the last training runs of all finalists.
+        held: Log probabilities of the rows that the training runs held out, one after another.
         held_rows: The numbers of these rows; `held_targets` and `held_clusters` their classes and
             clusters.
         held_targets: See `held_rows`.
         held_clusters: See `held_rows`.
-        fresh: Calibrated log probabilities of each training for the rows kept apart.
-        refit: The same of the last trainings, on all rows of the search; NaN where one diverged.
+        fresh: Calibrated log probabilities of each training run for the rows kept apart.
+        refit: The same of the last training runs, on all rows of the search; NaN where one
+            diverged.
         targets: The classes of the rows kept apart.
 
     Shape:
@@ -117,7 +118,7 @@ class Predicted:
 
     def finalists(self) -> HeldOutFinalists:
         """Return the finalists with their predictions for held-out rows."""
-        # Blend and temperature pool the trainings, whatever their sizes.
+        # Blend and temperature pool the training runs, whatever their sizes.
         sizes = (len(self.held_rows),)
         rows = HeldOutRows(
             self.held_targets, self.held_rows, self.held_clusters, self.held_rows, sizes
@@ -210,7 +211,7 @@ def study(one: Set, data: Path, seed: int) -> Predicted:
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(conclusion, "refit", keep),
-        # What ships does not depend on gradient boosting.
+        # The shipped model does not depend on gradient boosting.
         mock.patch.object(out_of_fold, "boost_folds", return_value=None),
     ):
         autoloss.search(
@@ -259,7 +260,7 @@ def _joined(models: Mapping[int, Classifier]) -> Classifier:
 
 
 def _by_training(model: Classifier, count: int, fresh: pd.DataFrame) -> Array:
-    """Return the log probabilities of each training of each finalist, (F, R, N, C)."""
+    """Return the log probabilities of each training run of each finalist, (F, R, N, C)."""
     rows = model.by_member(encoded_rows(model.encodings, fresh, force=True))
     found = torch.stack(list(model.member_log_probs(rows))).float()
     return np.asarray(found.unflatten(0, (count, -1)).numpy())

@@ -1,4 +1,4 @@
-"""The page of reports/speed: a table of figures in two columns, with bars and what is open.
+"""The page of reports/speed: a table of figures in two columns, with bars and open points.
 
 The first column is measured with all instructions of the processor, the second one with those of
 a processor without AVX-512 and bfloat16 products. Each benchmark has a JSON file for each column,

@@ -6,7 +6,8 @@
   "better" is then wrong; at a true rate of 5 % at most 16 of 200 studies say it.
 - limits: the same under time limits of 5, 20, 50 and 80 % of the time of a whole study.
 - nested: the same with 300 rows, where nested cross-validation reaches the verdict.
-- out_of_fold: the same with 300, 1 000 and 3 000 rows, judged on all rows by trainings that held
+- out_of_fold: the same with 300, 1 000 and 3 000 rows, judged on all rows by training runs that
+held
   them out.
 - planted: studies of cross-entropy against its distillation from the true posterior, a truly
   better loss, judged out of fold and by the earlier rule.

@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # With one thread a search trains in this process, where tests can look at it.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # How fast a busy machine draws examples says nothing of what is tested.
+    # The speed of a busy machine says nothing of the tested code.
     slow = [hypothesis.HealthCheck.too_slow]
     hypothesis.settings.register_profile("any machine", suppress_health_check=slow)
     hypothesis.settings.load_profile("any machine")
@@ -56,7 +56,7 @@ def _has_gpu() -> bool:
 
 @pytest.fixture(autouse=True, scope="session")
 def _cache_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Decoded pictures lie in a folder of the test session."""
+    """Decoded images lie in a folder of the test session."""
     patch = pytest.MonkeyPatch()
     patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     yield

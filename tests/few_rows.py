@@ -23,7 +23,7 @@ def make_few_rows() -> pd.DataFrame:
 
 
 def plain(summary: Summary) -> str:
-    """Return a summary as text, without its name and what a clock has said."""
+    """Return a summary as text, without its name and the readings of clocks."""
     trials = tuple(replace(t, seconds=0.0, started=0.0, ended=0.0) for t in summary.trials)
     bare = replace(summary, name="", command="", created="", seconds={}, trials=trials)
     return summary_json(bare)

@@ -10,7 +10,7 @@ folds = 1
 replicates = 2
 outer_folds = 0
 """
-"""One division, one locked part, few trainings: what the end of a search needs at least."""
+"""One division, one locked part, few training runs: the least that the end of a search needs."""
 SETTINGS = """
 together = 8
 [network]

@@ -27,7 +27,7 @@ def test_every_part_has_a_box_and_every_import_a_way() -> None:
     below: dict[str, set[str]] = {part: set() for part in FLOORS}
     for above, part in re.findall(r"<title>(\w+) imports (\w+)</title>", PICTURE):
         below[above].add(part)
-    # From the ground up, each part reaches what the parts below it reach.
+    # From the ground up, each part reaches all that the parts below it reach.
     reach: dict[str, set[str]] = {}
     while len(reach) < len(FLOORS):
         for part in FLOORS:

@@ -15,7 +15,7 @@ from autoloss.cli.app import app
 from autoloss.core.errors import InputError
 
 NAMES = ("malignant", "benign")
-# True classes down: to miss a tumour costs 20 times what a needless biopsy costs.
+# True classes down: a missed tumour costs 20 times as much as a needless biopsy.
 COSTS = pd.DataFrame([[0.0, 20.0], [1.0, 0.0]], index=NAMES, columns=NAMES)
 
 

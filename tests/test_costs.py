@@ -157,7 +157,7 @@ def test_a_weight_and_the_same_cost_are_dearer_than_either_alone():
     weight = 10.0
     costs = [[0.0, 1.0], [weight, 0.0]]
     positive = torch.linspace(0.001, 0.999, 999, dtype=torch.float64)
-    # What is learnt with the positives weighted: its half is the threshold 1 / (1 + weight).
+    # Learnt with weighted positives: half of its probability is the threshold 1 / (1 + weight).
     learnt = weight * positive / (weight * positive + 1.0 - positive)
     assert torch.equal(learnt > 0.5, positive > 1.0 / (1.0 + weight))
 

@@ -1,4 +1,4 @@
-"""The options for cells and columns, from the call to the model that ships."""
+"""The options for cells and columns, from the call to the shipped model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search over some more rows with a locked part: folds, fresh trainings."""
+"""A search over some more rows with a locked part: folds, fresh training runs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_every_row_that_is_not_locked_is_held_out_once(tmp_path: Path) -> None:
     locked = counts - np.bincount(targets)
     assert locked.sum() == n_test
     np.testing.assert_allclose(locked / counts, 0.2, atol=0.01)
-    # Finalists were trained again; what ships is the mean of that.
+    # Finalists were trained again; the shipped model is the mean of these.
     assert {len(one.metric) for one in summary.finalists} == {5}
     assert {"default cross-entropy", "tuned cross-entropy"} <= {
         reason for one in summary.finalists for reason in one.reasons
@@ -69,7 +69,8 @@ def test_every_row_that_is_not_locked_is_held_out_once(tmp_path: Path) -> None:
     assert result.model is not None
     assert summary.refit is not None
     [ships] = [one for one in summary.policies if one.ships]
-    # A last training may have fewer members where it would take long, but three at least in all.
+    # A last training run may have fewer members where it would take long, but three at least in
+    # all.
     each, rest = divmod(len(result.model.members), len(ships.numbers))
     assert rest == 0
     assert each <= 5 if summary.refit.is_done else each == 5
@@ -129,7 +130,7 @@ def test_fewer_negatives_train_the_search_and_the_prior_is_true_again(
         refined = [point.refined_log_loss for point in trial.curve]
         assert refined[-1] == pytest.approx(min(refined), abs=0.015)
         assert trial.metrics["refined_log_loss"] == pytest.approx(min(refined), abs=0.015)
-    # What ships says how many positives there are, and is nearly as good as the truth.
+    # The shipped model says how many positives there are, and is nearly as good as the truth.
     assert result.model is not None
     column = result.model.classes.tolist().index("yes")
     probs = result.model.predict_proba(fresh)[:, column]

@@ -1,4 +1,4 @@
-"""Frozen features of pictures in a search: verdict, model, predictions; no code in the model."""
+"""Frozen features of images in a search: verdict, model, predictions; no code in the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model's folder from a stranger: none of its code runs, and a fault is one line."""
+"""A model's folder from an untrusted source: none of its code runs, and a fault is one line."""
 
 from __future__ import annotations
 

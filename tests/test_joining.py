@@ -29,7 +29,7 @@ TRIALS = 8
 
 
 def begin(home: Path, patch: pytest.MonkeyPatch, storage: str | None, **options: object) -> None:
-    """Begin a study that is interrupted before its first training."""
+    """Begin a study that is interrupted before its first training run."""
 
     def stop(self: SearchSession, *_: object) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""A search for labels in a column of lists, with weights, costs and a decision of the user's."""
+"""A search for labels in a column of lists, with weights, costs and a custom decision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searches with a time limit, and verdicts on what was trained so far."""
+"""Searches with a time limit, and verdicts on the models trained so far."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NESTED = f'{COVERED}judge = "nested"\n'
 
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, float | None, float]]:
-    """Of every call: whether it is after the search, its seconds, and what was reserved."""
+    """Of every call: whether it is after the search, its seconds, and the reserved seconds."""
     found: list[tuple[bool, float | None, float]] = []
     sessions: list[SearchSession] = []
     begin, unharmed = SearchSession.__init__, LocalExecutor.submit
@@ -120,7 +120,7 @@ def test_trials_race_and_survivors_run_to_their_end(tmp_path: Path) -> None:
     assert len(epochs) == 1
     whole = [trial for trial in trials if trial.state == "complete"]
     (first,) = (t for t in whole if t.origin == "default" and is_plain_cross_entropy(t.loss))
-    # What ships is at least as good on held-out rows as the first model of the search.
+    # The shipped model is at least as good on held-out rows as the first model of the search.
     assert first.number in {one.number for one in result.summary.finalists}
     assert not all(is_plain_cross_entropy(trial.loss) for trial in whole)
     assert 3 * len(whole) < 2 * len(trials)

@@ -1,4 +1,4 @@
-"""Strangers in a search: they choose a score, judge it, and can be an objective."""
+"""Out-of-distribution (OOD) rows in a search choose a score, judge it, and can be an objective."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_figures_are_those_of_the_model_on_locked_rows_and_locked_strangers(
     model, ships = result.model, result.summary.strangers.ships
     assert model.strangers.is_chosen
     assert str(model.strangers.score) == ships.name
-    # The seed alone divides the strangers.
+    # The seed alone divides the OOD rows.
     locked = np.random.default_rng([0, 17]).permutation(240) % 2 == 1
     known, strange = model.ood_scores(fresh), model.ood_scores(STRANGE)[locked]
     is_strange = np.r_[np.zeros(400), np.ones(120)]

@@ -51,7 +51,7 @@ def search(
     frame: pd.DataFrame, place: Path, name: str, *, space: str = "tiny.toml", **more: Any
 ) -> autoloss.SearchResult:
     options: dict[str, Any] = {"space": place / space, "trials": TRIALS, "track": "off"}
-    # Time would decide on the last training.
+    # Time would decide on the last training run.
     options["refit"] = False
     return autoloss.search(frame, "y", name=name, out=place, **options, **more)
 
@@ -129,7 +129,7 @@ def test_the_challenger_is_worse_by_the_optimism_of_its_selection(
     found = summary.pair_optimism
     assert found is not None
     assert min(found.log_loss, found.metric) >= 0.0
-    # What ships has a temperature of its mean besides, which the verdict leaves out.
+    # The shipped model has a temperature of its mean besides, which the verdict leaves out.
     of_truth = judged["challenger"].log_probs[np.arange(N_ROWS), judged["targets"]]
     bare = {
         "log_loss": -of_truth.mean(),

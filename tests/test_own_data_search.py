@@ -1,4 +1,4 @@
-"""A search of what a program holds, with its network: from the first plan to the shipped model."""
+"""A search of a program's data, with its network: from the first plan to the shipped model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search with losses of the user's own: from the first plan to the shipped model."""
+"""A search with custom losses: from the first plan to the shipped model."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def gentle(log_p, *, a):
 
 
 def forget() -> None:
-    """Forget the user's losses, as in a new process."""
+    """Forget the custom losses, as in a new process."""
     OWN.clear()
     forget_results()
 
@@ -65,7 +65,7 @@ def search(small: Path, out: Path, **given: object) -> autoloss.SearchResult:
 
 
 def interrupted(small: Path, out: Path, patch: pytest.MonkeyPatch, **given: object) -> None:
-    """Begin a study and stop before its first training."""
+    """Begin a study and stop before its first training run."""
 
     def stop(self: SearchSession, *_: object) -> None:
         raise KeyboardInterrupt
@@ -171,7 +171,7 @@ def test_a_model_says_which_loss_it_lacks_and_runs_no_code(
     search(small, tmp_path, losses=file, trials=4)
     config = tmp_path / "s" / "model" / "config.json"
     values = json.loads(config.read_text("utf-8"))
-    # One of its trainings is enough.
+    # One of its training runs is enough.
     values["members"][-1]["readout"]["spec"] = {"base": "gentle", "gentle.a": 1.5}
     config.write_text(json.dumps(values), encoding="utf-8")
     forget()

@@ -106,7 +106,7 @@ def test_every_trial_and_the_report_have_all_metrics(result: SearchResult, folde
 def test_a_metric_of_the_model_is_its_value_for_the_model(
     result: SearchResult, folder: Path
 ) -> None:
-    """The trainings' mean in the comparison, and the model itself among those that could ship."""
+    """Verdicts compare the mean of the training runs, policies the value of the model itself."""
     names: dict[str, Any] = {}
     exec(FILE, names)
     rows = pd.DataFrame(np.random.default_rng(7).normal(size=(200, 4)), columns=list("abcd"))
@@ -214,6 +214,6 @@ def test_a_loop_of_ones_own_tells_metrics_of_models(tmp_path: Path) -> None:
         assert [one.metrics["reward"] for one in records] == [0.0, 1.0, 2.0]
         test = {one.number: draw.normal(size=(50, 2)) for one in study.trials}
         found = study.finish(test, np.arange(50) % 2)
-    # Only trainings of autoloss itself are paired, so the usual scores decide.
+    # Only training runs of autoloss itself are paired, so the usual scores decide.
     assert found.verdict.primary == "log_loss"
     assert found.summary.metric == "reward"

@@ -1,4 +1,4 @@
-"""A search with a network of the user's own: from the first plan to the shipped model."""
+"""A search with a custom network: from the first plan to the shipped model."""
 
 from __future__ import annotations
 

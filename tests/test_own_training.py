@@ -15,7 +15,7 @@ from tests.spaces import SMALL
 
 PAGE = Path(__file__).parents[1] / "docs" / "own-training.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# What a reader runs takes minutes; the test runs the same with a smaller budget.
+# The reader's run takes minutes; the test runs the same with a smaller budget.
 SMALLER = {
     "trials=64": 'trials=5, space="small.toml", track="off"',
     "trials=48": "trials=4",

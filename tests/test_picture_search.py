@@ -1,4 +1,4 @@
-"""Pictures go in as a folder or arrays; verdict, report, model and predictions come out."""
+"""Images go in as a folder or arrays; verdict, report, model and predictions come out."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ patience = 12
 
 
 def bars(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return pictures of a bright bar that lies or stands somewhere."""
+    """Return images of a bright bar that lies or stands somewhere."""
     draw = np.random.default_rng(seed)
     images = draw.integers(0, 90, (n, 9, 9)).astype(np.uint8)
     labels = np.array(["lies", "stands"])[draw.integers(0, 2, n)]

@@ -89,7 +89,8 @@ def test_hooks_have_the_versions_of_the_constraints_and_cover_the_checks() -> No
     pins = dict(line.split("==") for line in text("constraints.txt").split() if "==" in line)
     remote, local = document(".pre-commit-config.yaml")["repos"]
     assert remote["rev"] == f"v{pins['ruff']}"
-    # A hook of this repository runs what `make install` put into .venv, so it has no version here.
+    # A hook of this repository runs the tools that `make install` put into .venv, so it has no
+    # version here.
     assert [hook["id"] for hook in local["hooks"]] == ["mypy"]
     assert ".venv/bin:.venv/Scripts" in local["hooks"][0]["entry"]
     hooks = {hook["id"].partition("-")[0] for part in (remote, local) for hook in part["hooks"]}

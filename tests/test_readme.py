@@ -13,7 +13,7 @@ from tests.spaces import make_quicker
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# What a reader runs takes minutes; the test runs the same with a smaller budget.
+# The reader's run takes minutes; the test runs the same with a smaller budget.
 SMALLER = {
     "trials=64": "trials=8",
     "trials=48": "trials=8",

@@ -19,7 +19,7 @@ TRIALS, HELD = 8, 3
 
 @pytest.fixture
 def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of a study that was interrupted before its first training."""
+    """Return the folder of a study that was interrupted before its first training run."""
 
     def stop(self: SearchSession, *_: object) -> None:
         raise KeyboardInterrupt

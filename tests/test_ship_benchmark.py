@@ -1,4 +1,4 @@
-"""The figures of what could ship, from the predictions of a study."""
+"""The figures of the models that could ship, from the predictions of a study."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ F, R, N, C = 2, 4, 1_200, 3
 
 
 def predicted(seed: int = 0) -> Predicted:
-    """Return two finalists of four trainings, each of which holds out half of the rows."""
+    """Return two finalists of four training runs, each of which holds out half of the rows."""
     draw = np.random.default_rng(seed)
 
     def said(targets: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -74,7 +74,7 @@ def test_a_study_that_is_kept_is_measured_alike(tmp_path: Path) -> None:
 
 def test_the_page_shows_a_refit_that_helps() -> None:
     found = predicted()
-    # The last trainings know the truth better.
+    # The last training runs know the truth better.
     better = found.refit.copy()
     better[..., np.arange(N), found.targets] += 1.0
     lines = [measured("digits", 0, replace(found, refit=log_softmax(better, -1)))]

@@ -1,4 +1,4 @@
-"""Promoting another trial: the model that ships, and the record of the choice."""
+"""Promoting another trial changes the shipped model, and records the choice."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_finalist_ships_as_it_was_trained_for_the_verdict(study) -> None:
     choice = after.choices[-1]
     assert (choice.number, choice.before) == (number, before.recommended)
     assert choice.reason == "it is simpler"
-    # What was measured stays what it was.
+    # The measurements stay as they were.
     assert (after.verdict, after.trials, after.test_metrics) == (
         before.verdict,
         before.trials,

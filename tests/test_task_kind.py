@@ -12,7 +12,7 @@ GUESS = re.compile(
     r"(n_classes|shape\[-?1\]|len\([\w.]*(classes|class_counts|counts|keys|costs|price)\))"
     r"\s*(==|!=|>|<=)\s*2\b"
 )
-# What depends on the number itself, each with its reason.
+# Code that depends on the number itself, each with its reason.
 NUMBER_ITSELF = {
     "cli/catalogue/signal.py": "a loss is drawn for two classes and for more",
     "core/task.py": "the kind where nothing but the number is known",

@@ -1,4 +1,4 @@
-"""What a time limit allows: laws of the plan, with costs that are given."""
+"""Laws of the plan of a time limit, with given costs."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_shorter_time_leaves_fewer_final_trainings_down_to_two() -> None:
     assert (found[0].finalists, found[0].replicates) == (asked.finalists, asked.replicates)
     assert counts == sorted(counts, reverse=True)
     assert len({*counts}) > 3
-    # Families give way before the trainings that hold out each row once, and after the others.
+    # Families give way before the training runs that hold out each row once, and after the others.
     assert all(one.finalists == 5 for one in found if one.replicates > 5)
     assert all(one.finalists == 0 for one in found if one.replicates < 5)
     assert {one.finalists for one in found} >= {0, 5}
@@ -296,5 +296,5 @@ def test_predictions_are_timed_for_the_number_of_locked_rows(monkeypatch) -> Non
     assert calls[:2] == [TIMED_ROWS, TIMED_ROWS]
     assert calls[2] * each > TIMED_SECONDS
     assert seconds(3000) == pytest.approx(3000 * each)
-    # Strangers are predicted, and their scores compared.
+    # OOD rows are predicted, and their scores compared.
     assert seconds(None, 8000) == pytest.approx(8000 * (each + STRANGER_SECONDS))

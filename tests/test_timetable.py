@@ -189,7 +189,7 @@ def test_the_first_population_is_small_if_trainings_are_long(time: Time) -> None
     assert 1 <= slow.first(16) < first
     time.now += 1000.0
     assert slow.first(16) == 1
-    # Where small populations waste what large ones share, nothing is gained by them.
+    # Where small populations waste work that large populations share, they gain nothing.
     shared = Timetable(
         Workload(**{**vars(WORK), "each": 0.0001, "once": 5.0}), Clock.start(), after=AFTER
     )

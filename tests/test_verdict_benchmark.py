@@ -1,4 +1,4 @@
-"""The benchmark of the verdict: what it plants is there, and its parts run."""
+"""The benchmark of the verdict: its planted effects are there, and its parts run."""
 
 from __future__ import annotations
 

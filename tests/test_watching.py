@@ -34,7 +34,7 @@ def as_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 @pytest.fixture
 def notebook(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Stand in for IPython with a kernel; returns what the cell showed, one entry a change."""
+    """Stand in for IPython with a kernel; returns the texts of the cell, an entry per change."""
     shown: list[str] = []
 
     def display(value: object, display_id: bool) -> SimpleNamespace:

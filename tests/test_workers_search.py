@@ -48,7 +48,7 @@ def search(folder: Path, workers: Any, text: str = FOLDED, **more: Any) -> autol
 
 
 def facts(result: autoloss.SearchResult) -> list[Any]:
-    """Return what must not depend on the number of workers."""
+    """Return the results that must not depend on the number of workers."""
     return [
         (trial.number, trial.loss, trial.nuisance, trial.state, len(trial.curve))
         for trial in result.summary.trials

@@ -1,4 +1,4 @@
-"""`make gpu` without a GPU: its parts, their time limits, what is kept of them."""
+"""`make gpu` without a GPU: its parts, their time limits, and the figures that are kept."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_part_that_fails_or_takes_too_long_does_not_stop_the_others(
         "64": "it ended with exit status 3",
         "256": "it took more than 3 s",
     }
-    # A further call keeps what is known, and nothing begins after all of the time.
+    # A further call keeps the known figures, and nothing begins after all of the time.
     assert known(tmp_path)["64"] == {"step": {"eager_ms": 1.0}}
     assert not gpu.run_parts(sys.executable, options(tmp_path, part=["64"], seconds=0.0))
     assert known(tmp_path)["failed"] == {"64": "no time is left"}

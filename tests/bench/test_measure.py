@@ -104,5 +104,5 @@ def test_the_default_network_is_that_of_the_default_space(
     monkeypatch.setattr(loops, "tight_seconds_each", lambda setting, n: 1.0)
     of_default(TINY)
     usual = load_space("default").network.sized(0, 8)
-    # What a search chooses by a short training is fixed here.
+    # The choice of a search by a short training run is fixed here.
     assert seen[0].job.network.config == replace(usual, numbers="bins")

@@ -1,4 +1,4 @@
-"""The page of reports/speed: every row of the table of figures, and what is open."""
+"""The page of reports/speed: every row of the table of figures, and the open points."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def found() -> dict[str, Any]:
 
 
 def rows_of(page: str) -> dict[str, list[str]]:
-    """Return the cells of each row of the first table by what it is about."""
+    """Return the cells of each row of the first table by its subject."""
     table = page.partition("|---|")[2].partition("\n\n")[0].splitlines()[1:]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
     return {row[0]: row[1:] for row in cells}

@@ -51,7 +51,7 @@ def make_update(**changes: Any) -> Update:
 
 @dataclass
 class FakeApi:
-    """Stands in for `autoloss.api`: remembers what it was asked, and answers at once."""
+    """Stands in for `autoloss.api`: records its arguments, and answers at once."""
 
     summary: Summary = field(default_factory=make_summary)
     calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = field(default_factory=list)

@@ -20,7 +20,7 @@ FIGURES = (
 
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[BenchPlan]:
-    """What was asked to be measured; nothing is."""
+    """The figures that the command asks for; nothing is measured."""
     seen: list[BenchPlan] = []
 
     def measure(plan: BenchPlan, *, said: Callable[[str], None]) -> Iterator[Figure]:

@@ -21,7 +21,7 @@ EVERYTHING = (*names(), *PARTS)
 
 
 def printed(width: int, encoding: str, print_to) -> list[str]:
-    """Return what is printed on a plain file of an encoding, which must have every letter."""
+    """Return the output to a plain file of an encoding, which must have every letter."""
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
     console = Console(file=file, width=width, highlight=False, emoji=False, markup=False)
     print_to(console)

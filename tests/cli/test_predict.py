@@ -145,7 +145,7 @@ def test_only_the_folder_of_a_model_goes_before_a_name(tmp_path, monkeypatch) ->
     assert model_folder("mine") == study
     with pytest.raises(InputError, match="did you mean 'mine'"):
         model_folder("mime")
-    # Such as a folder of pictures, after which the study was named.
+    # Such as a folder of images, after which the study was named.
     Path("mine").mkdir()
     assert model_folder("mine") == study
     (Path("mine") / "config.json").touch()

@@ -256,7 +256,7 @@ def test_no_line_is_wider_than_the_terminal(api, run, width) -> None:
     result = run("search", "rows.csv", env={"COLUMNS": str(width)})
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    # What one copies is whole, on a line of its own.
+    # Commands to copy are whole, each on its own line.
     copied = ("Model ", "Loss  ", "Report ", "Next ", "Dashboard ")
     shown = [line for line in lines if not line.startswith(copied)]
     assert max(map(len, shown)) <= width

@@ -1,4 +1,4 @@
-"""What holds for every command on every terminal."""
+"""Laws of every command on every terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cache keeps what was used last."""
+"""The cache keeps the files that were used last."""
 
 from __future__ import annotations
 

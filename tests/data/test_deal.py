@@ -113,7 +113,7 @@ def test_a_class_of_two_groups_always_trains_in_one_of_them(seed: int) -> None:
 
 
 def test_a_class_trains_even_if_a_fold_would_suit_all_of_its_groups() -> None:
-    # Class 0 stands in the groups 0 and 2, which belong together by what else is in them.
+    # Class 0 stands in the groups 0 and 2, which belong together by their other rows.
     tables = [[1, 19, 0], [0, 21, 0], [9, 0, 14], [0, 2, 0], [0, 0, 2]]
     codes = np.concatenate([np.repeat(np.arange(3), table) for table in tables])
     groups = np.repeat(np.arange(5), [sum(table) for table in tables])

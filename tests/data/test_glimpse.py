@@ -1,4 +1,4 @@
-"""A report shows a small part of a text or a picture."""
+"""A report shows a small part of a text or an image."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Case:
         return rows
 
     def tensors(self, inputs: Any) -> list[torch.Tensor]:
-        """Return what the network reads."""
+        """Return the inputs of the network."""
         schema, n_outputs = self.data.encoding.schema, self.data.task.n_outputs
         model = None if self.kind.built_in else OwnModel(torch.nn.Linear, "Linear")
         (network,) = networks_for([schema], n_outputs, CONFIG, model)

@@ -1,4 +1,4 @@
-"""Strangers in a diagnosis: from saved predictions, and of a model."""
+"""Out-of-distribution (OOD) rows in a diagnosis of saved predictions, and of a model."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def test_strangers_like_the_rows_are_told_from_them_by_chance() -> None:
 
 
 def test_a_temperature_that_helps_is_said_to_help() -> None:
-    # Known rows are undecided between two classes that both stand out; strangers lead by a little.
+    # In-distribution rows are undecided between two classes that both stand out; OOD rows lead by
+    # a little.
     random = np.random.default_rng(1)
     known = random.normal(0.0, 0.1, size=(400, 4)) + np.array([4.0, 3.9, -9.0, -9.0])
     strange = random.normal(0.0, 0.1, size=(300, 4)) + np.array([1.0, -0.5, -0.5, -0.5])

@@ -101,7 +101,7 @@ def test_correct_rows_with_one_mistake_have_a_finite_log_loss():
     logits[7] = -logits[7]
     found = reads(logits, labels)
     assert all(np.isfinite(one.log_loss) for one in found.rows)
-    # What a row may cost at most: ln((n + 1) C).
+    # The most that a row may cost: ln((n + 1) C).
     assert found.rows[1].log_loss <= np.log(61 * 3)
 
 

@@ -127,7 +127,7 @@ def test_a_slice_is_the_loss_along_its_line_and_its_curvature_the_second_differe
         assert found.slices[2].curvature[place] == pytest.approx(second, rel=1e-4, abs=1e-6)
     far = float(cross_entropy(logits(weights + direction), y))
     assert found.slices[2].cross_entropy[-1] == pytest.approx(far)
-    # What the Gauss-Newton part lacks is the curvature of the network.
+    # The Gauss-Newton part lacks the curvature of the network.
     assert all(min(one.gauss_newton) >= 0 for one in found.slices)
     assert found.concavity[0] > 0
 

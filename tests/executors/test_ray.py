@@ -143,7 +143,7 @@ def test_a_killed_worker_is_restarted_and_no_candidate_is_reported_twice(
 
 
 def facts(result: autoloss.SearchResult) -> list[Any]:
-    """Return what must not depend on the executor."""
+    """Return the results that must not depend on the executor."""
     return [
         (trial.number, trial.loss, trial.nuisance, trial.state, len(trial.curve))
         for trial in result.summary.trials

@@ -136,7 +136,7 @@ def test_each_worker_has_a_gpu_of_its_own(
     losses.touch()
     work = Work((job,), tuple(mixed))
     with cluster_of() as cluster:
-        # Ray believes what a node says of its GPUs; it has processors for one worker alone.
+        # Ray believes the GPUs that a node reports; it has processors for one worker alone.
         cluster.add_node(num_cpus=1, num_gpus=2, **SMALL_STORE)
         with RayCrew(cluster.address) as crew:
             assert crew.coordinator("auto") == torch.device("cpu")
@@ -156,7 +156,7 @@ def test_each_worker_has_a_gpu_of_its_own(
 
 
 def free_of(crew: RayCrew) -> dict[str, Any]:
-    """Return what Ray could still give to actors."""
+    """Return the resources that Ray could still give to actors."""
     assert crew._cluster is not None
     found: dict[str, Any] = crew._cluster.ray.available_resources()
     return found

@@ -56,7 +56,7 @@ def test_what_is_given_is_searched_and_ships_with_the_model(space, frame, tmp_pa
     assert used(plain, "prior") == {"none"}
     assert used(plain, "target") <= {"none", "smoothing"}
 
-    # What the read-out needs of the weights and the similarity is in the model's files.
+    # The model's files hold the weights and the similarity that the read-out needs.
     model = result.model
     spec = {
         "prior": "given_weights",
@@ -217,7 +217,7 @@ def test_the_code_of_a_result_has_its_settings_in_it(space, frame, tmp_path):
         exec(spec.source([59, 71, 48]), namespace)
         assert namespace["LR"] == pytest.approx(trial.nuisance["lr"], rel=1e-3)
         assert namespace["WEIGHT_DECAY"] == pytest.approx(trial.nuisance["weight_decay"], rel=1e-3)
-        # What ships was trained again, and its read-out fitted to that.
+        # The shipped model was trained again, and its read-out fitted to that.
         again = [1 / member.readout.inverse_temperature for member in result.model.members]
         temperatures = again if trial.number == ships else [trial.metrics["temperature"]]
         assert any(

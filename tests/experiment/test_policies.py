@@ -1,4 +1,4 @@
-"""The models that could ship, compared on rows that their trainings held out."""
+"""The models that could ship, compared on rows that their training runs held out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def noisy_wine() -> pd.DataFrame:
 
 
 class Studies(dict[str, autoloss.SearchResult]):
-    """The results of a study by the policy of what ships, and their folder."""
+    """The results of a study by its shipping policy, and their folder."""
 
     def __init__(self, out: Path, results: dict[str, autoloss.SearchResult]) -> None:
         super().__init__(results)
@@ -36,7 +36,7 @@ class Studies(dict[str, autoloss.SearchResult]):
 
 
 def make_held_out(seed: int, *, skill: float = 1.0, trainings: int = 4) -> HeldOut:
-    """Return predictions of trainings that each hold out half of the rows, twice in all."""
+    """Return predictions of training runs that each hold out half of the rows, twice in all."""
     draw = np.random.default_rng(seed)
     targets = np.random.default_rng(99).integers(0, CLASSES, N)
     halves = np.random.default_rng(98).permutation(N).reshape(2, -1)

@@ -1,4 +1,4 @@
-"""The last training of the model that ships, on all rows."""
+"""The last training run of the shipped model, on all rows."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_seed_decides_the_refit(out: Path, refitted) -> None:
 def test_the_model_that_is_saved_is_the_refitted_one(out: Path, refitted) -> None:
     saved = load(out / "refitted")
     assert np.array_equal(saved.predict_proba(FRAME), refitted.model.predict_proba(FRAME))
-    # What ships is kept with the finalists, so that shipping it again changes nothing.
+    # The shipped model is kept with the finalists, so that shipping it again changes nothing.
     again = autoloss.ship("refitted", refitted.summary.recommended, out=out)
     assert again.summary.refit == refitted.summary.refit
 
@@ -244,7 +244,7 @@ def test_a_model_is_no_mixture_of_weights_of_different_shapes(
     monkeypatch.setattr(
         HeldOutFinalists, "blend", lambda self, rows: {self.numbers[0]: 0.3, self.numbers[1]: 0.7}
     )
-    # All rows have more of the levels than those of a training.
+    # All rows have more of the levels than those of a training run.
     places = pd.Series(np.arange(len(FRAME)) // 3).map("place {}".format)
     frame = FRAME.assign(place=places)
     space = tmp_path / "small.toml"

@@ -67,7 +67,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def searched(data: Any, space: Path, out: Path, **options: Any) -> autoloss.SearchResult:
     given = {"target": "tags", "tokens": "words", "trials": 4, "track": "off", "workers": 1}
-    # By default, the time decides whether the model that ships is trained again.
+    # By default, the time decides whether the shipped model is trained again.
     given["refit"] = False
     return autoloss.search(data, space=space, out=out, name="s", **{**given, **options})
 
@@ -133,7 +133,7 @@ def test_a_conll_file_is_tagged_in_its_own_format(space: Path, tmp_path: Path) -
 
 
 class OwnNet(torch.nn.Module):
-    """A network of the user's own that reads each token alone."""
+    """A custom network that reads each token alone."""
 
     def __init__(self, n_codes: int, n_features: int, n_outputs: int) -> None:
         super().__init__()

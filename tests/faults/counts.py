@@ -43,7 +43,7 @@ def count(fault: str, *, tried: int, failed: int = 0, remark: str = "") -> None:
         fault: The fault, as the report names it.
         tried: How often it was tried.
         failed: How often something was lost, counted twice or changed.
-        remark: What the program did, in a few words.
+        remark: The program's behaviour in a few words.
     """
     if not (out := os.environ.get(OUT)):
         return

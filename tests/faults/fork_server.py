@@ -177,7 +177,7 @@ class Run:
         self.pid = os.fork()
 
     def step(self) -> bool:
-        """Send what is due; return whether the program goes on."""
+        """Send the due signals; return whether the program goes on."""
         ended, status = os.waitpid(self.pid, os.WNOHANG)
         now = time.monotonic()
         self._spent[self.board.phase] += now - self._seen

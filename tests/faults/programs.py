@@ -86,7 +86,7 @@ class End:
         seconds: How long it ran.
         sent: How many of the signals it got.
         lengths: The seconds of each phase, in the mean over its entries.
-        text: What it printed.
+        text: Its output.
     """
 
     code: int

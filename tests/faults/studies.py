@@ -1,4 +1,4 @@
-"""What a study has found, read from its folder without changing it."""
+"""The findings of a study, read from its folder without changing it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autoloss.search.journal import Ledger
 from autoloss.search.naming import CONFIG, JOURNAL, SUMMARY
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
-# What depends on the moment, and on the numbers of trials that were asked again.
+# Keys that depend on the moment, and on the numbers of trials that were asked again.
 _PASSING = {"ended", "seconds"}
 # Files of MLflow, and of Optuna's lock of a killed program.
 _BESIDE = ("tracking.json", f"{JOURNAL}.lock")
@@ -36,7 +36,7 @@ class Found:
 
 
 def found_in(folder: Path) -> Found:
-    """Return what a study has found so far.
+    """Return the findings of a study so far.
 
     Raises:
         AssertionError: A slot has ended twice.
@@ -81,7 +81,7 @@ def _conclusion(folder: Path, slots: Mapping[int, int]) -> Any:
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted((folder / "model").iterdir())
         },
-        # What a killed program left half-written is removed once it is a minute old.
+        # Half-written files of a killed program are removed once they are a minute old.
         "files": sorted(
             path.name
             for path in folder.iterdir()

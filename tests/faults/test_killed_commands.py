@@ -1,4 +1,4 @@
-"""Commands that are killed leave what was there, or all of what they write."""
+"""Killed commands leave the old files, or all of the new files."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_killed_command_leaves_a_whole_file_or_none(programs, study, place, na
 def test_a_command_on_a_full_disk_is_one_line_and_leaves_no_file(programs, study, place, name):
     torch = ("export", "s", "--to", "torch", "-o", "made.pt2")
     words = {**WRITERS, "export to torch": torch}[name]
-    # What it prints fits.
+    # Its output fits.
     end = programs.run(*words, folder=place, hooks=[("limit_files", {"size": 1_500})])
     assert end.code == 2, end.text
     (line,) = end.lines
@@ -82,7 +82,7 @@ def test_a_command_on_a_full_disk_is_one_line_and_leaves_no_file(programs, study
 
 
 def state_of(folder: Path) -> dict[str, Any]:
-    """Return what ships, as a command reads it: the trial, its model and its loss."""
+    """Return the shipped model, as a command reads it: the trial, its model and its loss."""
     _, summary = read_finished(folder, out=folder.parent)
     page = (folder / "report.html").read_text(encoding="utf-8")
     return {

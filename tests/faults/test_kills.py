@@ -1,4 +1,4 @@
-"""A search that is killed at random moments and resumed finds what an unharmed search finds."""
+"""A search that is killed at random moments and resumed has the findings of an unharmed search."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.faults.studies import Found, check_nothing_is_lost, check_same, found
 pytestmark = pytest.mark.faults
 KILLS_OF_A_STUDY = 8
 PHASES_OF_A_SEARCH = PHASES[:-2]
-# The most writes after the entry into a phase that are waited for; a training writes nothing.
+# The most writes after the entry into a phase that are waited for; a training run writes nothing.
 WRITES = {"starting": 12, "telling": 6, "final trainings": 20, "report": 40}
 
 

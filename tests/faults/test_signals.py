@@ -1,4 +1,4 @@
-"""Signals of users and systems: what is cheap is finished, and the study goes on later."""
+"""Signals of users and systems: cheap work is finished, and the study goes on later."""
 
 from __future__ import annotations
 

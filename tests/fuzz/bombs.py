@@ -211,7 +211,7 @@ def _claiming_picture(seeds: Seeds) -> Seeds:
 
 
 def _large_pictures(seeds: Seeds) -> Seeds:
-    """Return pictures that are allowed alone, and would fill the memory together."""
+    """Return images that are allowed alone, and would fill the memory together."""
     bomb = _picture(6_000, 6_000, is_whole=True)
     return {**seeds, **{f"pictures/bee/z{i}.png": bomb for i in range(3)}}
 

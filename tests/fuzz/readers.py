@@ -1,4 +1,4 @@
-"""The readers of the package, each with files that it reads and a use of what it has read."""
+"""The readers of the package, each with valid files and a use of their contents."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Reader:
         seeds: Returns the files of a sound source; each key may be changed.
         use: Reads the source in a folder.
         changes: The changes of a file.
-        target: What `use` reads below the folder.
+        target: The path below the folder that `use` reads.
         fixed: Files that are never changed.
     """
 

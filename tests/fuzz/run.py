@@ -282,7 +282,7 @@ def _load() -> None:
 
 
 def main(words: list[str]) -> None:
-    """Run ``COUNT SEED FILE NAME...``, print what failed, and write the outcomes as JSON."""
+    """Run ``COUNT SEED FILE NAME...``, print the failures, and write the outcomes as JSON."""
     _load()
     count, seed, file, names = int(words[0]), int(words[1]), Path(words[2]), words[3:]
     every: dict[str, Any] = {}

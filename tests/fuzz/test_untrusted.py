@@ -49,7 +49,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def out(made: Path, tmp_path: Path) -> Path:
-    """A copy of that folder, as if it came from a stranger."""
+    """A copy of that folder, as if it came from an untrusted source."""
     return Path(shutil.copytree(made, tmp_path / "out"))
 
 

@@ -136,7 +136,7 @@ def as_wide_as_it_likes(logits, targets):
 
 @breaks("numbers_are_finite")
 def logarithm_of_a_probability(logits, targets):
-    """Take the logarithm of what may be 0."""
+    """Take the logarithm of a value that may be 0."""
     return -pick(logits.softmax(-1), targets).log()
 
 
@@ -148,7 +148,7 @@ def no_slope_at_one(log_p, *, a):
 
 @breaks("numbers_are_finite", link=lambda logits: logits.softmax(-1).log())
 def readout_of_a_probability(logits, targets):
-    """Read the logarithm of what may be 0."""
+    """Read the logarithm of a value that may be 0."""
     return entropy(logits, targets)
 
 
@@ -184,7 +184,7 @@ def fond_of_the_first(logits, targets):
     a=FloatParam(0.0, 1.0, default=1.0),
 )
 def not_what_it_says(log_p, *, a):
-    """Be half of what is declared."""
+    """Be half of the declared loss."""
     return -(1.0 + a) * log_p
 
 
@@ -209,13 +209,13 @@ def view_of_another_shape(logits, targets, *, context):
 
 @breaks("views_are_logits", view=lambda logits, context: 2.0 * logits)
 def view_without_a_prior(logits, targets, *, context):
-    """Forget what a prior does."""
+    """Ignore the prior."""
     return entropy(2.0 * logits, targets)
 
 
 @breaks("views_are_logits", view=lambda logits, context: tilted(2.0 * logits, context))
 def value_without_a_prior(logits, targets, *, context):
-    """Forget what a prior does where it counts."""
+    """Ignore the prior where it counts."""
     return entropy(2.0 * logits, targets)
 
 

@@ -210,7 +210,7 @@ def test_flsd53_is_focal_loss_with_a_gamma_by_probability(p: float, gamma: float
 
 
 def test_no_posterior_can_be_read_on_the_step_of_flsd53():
-    # Two posteriors have their least loss at the same edge: what is read must miss one of them.
+    # Two posteriors have their least loss at the same edge: the read-out must miss one of them.
     p = torch.linspace(0.001, 0.999, 99_801, dtype=torch.float64)
     every = flsd53.function(torch.stack([p, 1 - p], -1).log())
     least = [p[(every * double([eta, 1 - eta])).sum(-1).argmin()].item() for eta in (0.02, 0.06)]

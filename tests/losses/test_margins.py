@@ -252,7 +252,7 @@ def test_beyond_the_ends_the_angle_stays_and_the_softmax_goes_on():
 
 
 def test_a_learnt_face_has_finite_slopes_on_its_features():
-    # Feature and weights in one direction, as at the end of a training.
+    # Feature and weights in one direction, as at the end of a training run.
     weight = functional.normalize(draw(3, 5)).float()
     features = (3.0 * weight).requires_grad_()
     for m in (0.2, 0.6):

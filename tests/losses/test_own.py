@@ -1,4 +1,4 @@
-"""Losses of the user's own: registering, reading from a file, and the messages for mistakes."""
+"""Custom losses: registering, reading from a file, and the messages for mistakes."""
 
 from __future__ import annotations
 

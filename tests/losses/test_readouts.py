@@ -139,7 +139,7 @@ def test_prior_correction_recovers_the_posterior_of_a_proper_loss(prior: str):
 
 @pytest.mark.parametrize("loss", SMOOTH, ids=label)
 def test_readout_of_a_confident_float32_network_is_that_of_float64(loss: Loss):
-    # p rounds to 1 in float32 here, while what is left over still decides the read-out.
+    # p rounds to 1 in float32 here, while the rest still decides the read-out.
     (n_classes,) = sizes_for(loss, 3)
     logits = torch.tensor([[30.0, 0.0, -3.0], [18.0, 0.0, 17.0], [0.0, 80.0, 5.0]])
     logits = logits[:, :n_classes] * (1.0 / 16.0 if loss.head == "cosine" else 1.0)

@@ -117,7 +117,7 @@ def test_candidates_of_taylor_cross_entropy_have_their_own_number_of_terms():
 def test_taylor_cross_entropy_rises_to_cross_entropy_with_its_terms():
     values = torch.stack([taylor(LOGITS, TARGETS, t=t) for t in range(1, 11)])
     assert (values.diff(dim=0) > 0).all()
-    # What is left of the series is positive and below its next term over p.
+    # The rest of the series is positive and below its next term over p.
     rest = cross_entropy(LOGITS, TARGETS) - values[-1]
     assert (rest > -1e-14).all()
     assert (rest < (1 - P_TRUE) ** 11 / (11 * P_TRUE) + 1e-14).all()
@@ -146,7 +146,7 @@ def test_read_out_of_taylor_cross_entropy_is_exact_at_both_ends_of_float32(t: in
     logits = torch.tensor([[1e4, -1e4, 0.0], [40.0, 0.0, 39.0], [0.0, 0.0, 0.0]])
     narrow, wide = taylor.readout(logits, t=t), taylor.readout(logits.double(), t=t)
     assert_close(narrow.double(), wide, atol=1e-6, rtol=0)
-    # A class without probability has 1 / t of what one with all has.
+    # A class without probability has 1 / t of the value of a class with all of it.
     assert (wide[0, 1] - wide[0, 0]).item() == pytest.approx(-math.log(t))
 
 

@@ -163,7 +163,7 @@ class Both:
         assert_close(self.loss(dtype).probabilities(logits), expected, **close)
 
     def assert_finite(self, dtype: torch.dtype) -> None:
-        """Check values, gradients and probabilities at the ends of what networks give."""
+        """Check values, gradients and probabilities at the extremes of a network's outputs."""
         loss, targets = self.loss(dtype), self.targets()["hard"]
         logits = self.logits(dtype, scale=1e4).requires_grad_()
         value = loss(logits, targets, **self.inputs(logits))
@@ -318,7 +318,7 @@ def test_pictures_are_cut_and_labels_mixed_by_the_area(form: str, each: int):
     assert (len({round(area, 6) for area in inside.tolist()}) > 2) == bool(each)
 
 
-# What a search found
+# The findings of a search
 
 
 @pytest.mark.parametrize("source", ["softmax", "prior", "link"])

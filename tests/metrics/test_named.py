@@ -31,7 +31,7 @@ def drawn(n_classes: int, n: int = 400, seed: int = 0):
 
 
 def of_sklearn(name: str, probs, classes) -> float:
-    """Return what scikit-learn computes under a name of ours."""
+    """Return scikit-learn's value under a name of autoloss."""
     decided = probs.argmax(1)
     what, _, average = name.partition("_")
     if what in ("f1", "precision", "recall", "jaccard"):

@@ -1,4 +1,4 @@
-"""Scores of strangeness, and how they tell strangers from known rows."""
+"""OOD scores, and how well they separate OOD rows from in-distribution rows."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def test_read_outs_of_validation_rows_are_applied_to_locked_rows(scored, make_pr
         shipped = scores.readouts.row(k).log_probs(logits[k], objective.class_counts).exp()
         expected = oracle.log_loss(targets.numpy(), shipped.numpy())
         assert locked.metrics["log_loss"][k].item() == pytest.approx(expected)
-    # Row by row: what other rows there are changes nothing.
+    # Row by row: the other rows change nothing.
     fewer = score_with(scores.readouts, logits[:, :10], targets[:10], objective)
     assert torch.equal(fewer.example_log_loss, locked.example_log_loss[:, :10])
 

@@ -48,7 +48,7 @@ def test_each_candidate_gets_its_head(names):
         if name == "unbiased":
             expected = own[0].norm(dim=1)[:, None] * own[1].norm(dim=1)
             assert_close(norms[k], expected)
-            # The norms are those of the cosine, and what stands for other heads is finite.
+            # The norms are those of the cosine, and the values of other heads are finite.
             assert_close(logits[k] / norms[k], slowly("cosine", *own))
     assert norms is None or bool(norms.isfinite().all())
 

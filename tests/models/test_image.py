@@ -1,4 +1,4 @@
-"""The network of pictures: convolutions equal torch's; candidates do not see each other."""
+"""The network of images: convolutions equal torch's; candidates do not see each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mistakes in a network of the user's own are reported in one line, before any training."""
+"""Mistakes in a custom network are reported in one line, before any training."""
 
 from __future__ import annotations
 

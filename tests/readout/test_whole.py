@@ -119,7 +119,7 @@ def test_a_temperature_and_a_weight_must_be_positive(tmp_path: Path, key: str, v
 
 
 def fit(log_probs: np.ndarray, targets: np.ndarray, **options: Any) -> MeanTemperature:
-    """Fit the temperature to trainings ``(R, N, C)`` that held out all rows."""
+    """Fit the temperature to training runs ``(R, N, C)`` that held out all rows."""
     place = np.tile(np.arange(len(targets)), len(log_probs))
     return fit_mean_temperature(
         np.concatenate(log_probs), mean_of(log_probs), targets, place, **options
@@ -173,7 +173,8 @@ def test_rows_that_one_training_held_out_decide_nothing() -> None:
 
 @pytest.mark.parametrize("odds", [0.5, 3.0, 12.0])
 def test_few_rows_hardly_move_the_temperature(odds: float) -> None:
-    # All predictions are right, so that single trainings and their means could be ever more sure.
+    # All predictions are right, so that single training runs and their means could be ever more
+    # sure.
     one = np.log(1.0 / (1.0 + np.exp([odds, -odds])))
     found = fit(np.tile(one, (2, 20, 1)), np.ones(20, dtype=np.int64))
     assert found.gain == pytest.approx(TYPICAL_GAIN, abs=0.1)
@@ -193,7 +194,7 @@ def test_many_rows_of_no_and_yes_have_the_temperature_of_the_rows(
 ) -> None:
     members, targets = certain_and_spread(4000, members=4, spread=1.2)
     first = np.arange(4000) < 2000
-    # Some rows were held out by more trainings than others.
+    # Some rows were held out by more training runs than others.
     held = [(first & (place < counts[0])) | (~first & (place < counts[1])) for place in range(4)]
     single = np.concatenate([one[own] for one, own in zip(members, held, strict=True)])
     place = np.concatenate([np.flatnonzero(own) for own in held])

@@ -290,7 +290,7 @@ def _tails() -> Tails:
 
 
 def _insights(summary: Summary) -> dict[str, Any]:
-    """Return what both models decide and what some losses tell a network."""
+    """Return the decisions of both models and the gradients of some losses."""
     span = range(len(summary.data.classes))
     matrix = tuple(tuple(600 if row == column else 7 + row for column in span) for row in span)
     odds = [-9.0 + 18.0 * place / 64 for place in range(65)]

@@ -1,4 +1,4 @@
-"""What the report says class by class, of curves, bars and importance, against slow oracles."""
+"""The report's sections on classes, curves, bars and importance, against slow oracles."""
 
 from __future__ import annotations
 

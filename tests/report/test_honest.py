@@ -1,4 +1,4 @@
-"""What stands beside a verdict: every number is the summary's, and what is absent is not said."""
+"""Beside a verdict, every number is the summary's, and absent results are not mentioned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the report says of decisions, thresholds and gradient signals, against slow oracles."""
+"""The report's decisions, thresholds and gradient signals, against slow oracles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several labels in the report: what is shown of few and of many, and a model that collapses."""
+"""Several labels in the report: the display of few and of many, and a model that collapses."""
 
 from __future__ import annotations
 

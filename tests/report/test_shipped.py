@@ -1,4 +1,4 @@
-"""After a person's choice the report says who chose what and why, and what ships now."""
+"""After a person's choice the report names the person, the choice, its reason and the model."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_who_chose_what_and_why_is_said(place: str) -> None:
 def test_no_sentence_calls_another_trial_shipped(place: str) -> None:
     before, text = make_summary(), texts(chosen())[place]
     assert "Tuned cross-entropy is recommended" not in text
-    # Only the title of the model that ships now is left.
+    # Only the title of the model that now ships is left.
     assert "the shipped model" not in text
     assert re.findall(r"[Ss]hipped model(?!:)", text) == []
     if place == "page":

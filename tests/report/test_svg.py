@@ -128,7 +128,7 @@ def test_ticks_are_round_inside_and_about_as_many(one: float, other: float, coun
     st.floats(-1e9, 1e9), st.floats(1e-9, 1e9), st.integers(2, 9), st.sampled_from(["", ".2~%"])
 )
 def test_ticks_are_what_they_say(low: float, size: float, count: int, form: str) -> None:
-    """A step of 2.5 says 52.5, not 52: what is written is the value, and no two say the same."""
+    """A step of 2.5 gives 52.5, not 52: a label is the value, and no two are the same."""
     if size < 1e-6 * abs(low):
         return
     axis = Axis(low, low + size, 0.0, 5000.0, False, {"nticks": count, "tickformat": form})
@@ -266,7 +266,7 @@ def test_labels_cover_no_mark_and_no_other_label(width: int, seed: int, decision
 
 
 def label_boxes(root: ElementTree.Element) -> list[tuple[str, Box]]:
-    """Return the labels of a drawing with what they cover, an ascender above to below a line."""
+    """Return the labels of a drawing with their boxes, an ascender above to below a line."""
     boxes = []
     for text in root.iter("text"):
         if text.get("class") != "note":

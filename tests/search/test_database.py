@@ -1,4 +1,4 @@
-"""What the machines of a study share in its database: the clock, claims and files."""
+"""The shared parts of a study's machines in its database: the clock, claims and files."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def test_every_numeric_parameter_of_every_family_is_looked_at(family):
     loss = LossSpec.default(family).to_dict()
     history = {family: [Tried({**loss, **values}, refined=0.1)] * QUOTA}
     found = {edge.key: edge for edge in edges(history, space)}
-    # Not where the end is one of what is allowed.
+    # Not where the end is the end of the valid range.
     beyond = {
         key: math.nextafter(value, math.inf) if isinstance(value, float) else value + 1
         for key, value in values.items()
@@ -137,7 +137,7 @@ def test_an_optimum_inside_a_wider_range_is_no_edge_and_an_optimum_at_its_end_is
     wider = ranges(history)["focal"]["lr"]
     at_first_end = Edge("focal", "lr", 9.9e-3, "high", LR.low, LR.high, is_widened=False)
     assert flagged(history) == (at_first_end,)
-    # What was drawn from the wider range, but not beyond the best, says nothing of it.
+    # Draws from the wider range, but not beyond the best, say nothing of it.
     assert flagged([*history, tried(0.55, lr=5e-3, widened={"lr": wider})]) == (at_first_end,)
     running = tried(None, lr=3e-2, ended=False, widened={"lr": wider})
     assert flagged([*history, running]) == (at_first_end,)

@@ -1,4 +1,4 @@
-"""The figures of each label equal those of its column alone; pairs show what a model misses."""
+"""The figures of each label equal those of its column alone; pairs show the errors of a model."""
 
 from __future__ import annotations
 
@@ -116,6 +116,6 @@ def test_a_correlation_counts_the_rows_of_which_both_labels_are_known() -> None:
 
 def test_the_worst_labels_have_a_diagram() -> None:
     found = judged(n=2_000)[0]
-    # The log odds of cat and dog leave out a part of what decides, so they are too sure.
+    # The log odds of cat and dog leave out a part of the inputs, so they are too sure.
     assert {one.name for one in found.worst} >= {"cat", "dog"}
     assert all(sum(one.count) == 2_000 for one in found.worst)

@@ -90,7 +90,7 @@ def test_a_study_keeps_the_network_of_the_device_that_it_began_on(
     )
     given = {"space": space, "trials": 8, "device": "cpu"}
     usual = autoloss.plan("sklearn:iris", **given).network
-    # The start of a search has the size for a GPU; the trainings are on the CPU.
+    # The start of a search has the size for a GPU; the training runs are on the CPU.
     of_device = NetworkConfig.trained_on
     monkeypatch.setattr(NetworkConfig, "trained_on", lambda network, _: of_device(network, "cuda"))
     result = autoloss.search("sklearn:iris", track="off", out=tmp_path, name="one", **given)

@@ -120,7 +120,7 @@ def test_the_code_of_the_shipped_loss_has_the_median_read_out_of_its_trainings()
     result = SearchResult(summary(), model=model)
     ships = result.recommended.tuned
     assert (ships.readout, ships.inverse_temperature, ships.mix) == ("softmax", 0.7, 0.001)
-    # No other trial has the read-outs of what ships.
+    # No other trial has the read-outs of the shipped model.
     assert result.select(by=0).tuned.inverse_temperature == 1.0
 
 

@@ -51,7 +51,7 @@ def test_a_killed_search_goes_on_as_if_it_had_not_been(tmp_path, database):
     assert resumed.left == 13
     assert len(resumed.ask(8)) == 5
     run(resumed)
-    # What was asked again and not told is asked once more by the next.
+    # Trials that were asked again and not told are asked once more by the next.
     resumed.close()
     with Study.open("s", out=tmp_path) as last, new(tmp_path, "whole") as whole:
         run(last)

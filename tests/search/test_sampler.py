@@ -272,7 +272,7 @@ def of_all_states(n, directions):
 
 
 def of_optuna(seen, suggester, slot, *, seed, directions):
-    """What Optuna's own sampler draws, each parameter asked of it in the same order."""
+    """The draws of Optuna's own sampler, asked for each parameter in the same order."""
     with quiet():
         study = optuna.create_study(directions=directions)
     for one in seen:

@@ -1,4 +1,4 @@
-"""Studies of several labels and of sequences, told by a loop of the user's own."""
+"""Studies of several labels and of sequences, told by a custom loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The processes of a study agree on its place in MLflow, and a stranger's place is checked."""
+"""The processes of a study agree on its place in MLflow, and an untrusted place is checked."""
 
 from __future__ import annotations
 

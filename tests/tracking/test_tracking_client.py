@@ -1,4 +1,4 @@
-"""The logs of MLflow: those of the threads that write a study are dropped, the user's are kept."""
+"""The logs of MLflow: those of the threads that write a study are dropped, all others are kept."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def make_schema() -> TableSchema:
 
 @pytest.fixture
 def job() -> Job:
-    """A small job in float64: what is equal in exact arithmetic is equal here to 1e-10."""
+    """A small job in float64: values equal in exact arithmetic are equal here to 1e-10."""
     train, valid = make_part(700, 1), make_part(200, 2)
     return make_job(train, valid)
 

@@ -1,4 +1,4 @@
-"""What a training tells its losses besides logits and targets."""
+"""The values that a training run passes to its losses besides logits and targets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def spec_of(name: str) -> LossSpec:
 
 
 class Probe:
-    """An objective that writes down what it is told and what it says."""
+    """An objective that records its arguments and its values."""
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective

@@ -1,4 +1,4 @@
-"""The last layer of each candidate, in training, in validation and in what is shipped."""
+"""The last layer of each candidate, in training, in validation and in the shipped model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BASES = ["cross_entropy", "am_softmax", "l_softmax"]
 
 
 def by_hand(job: Job, base: str, row: torch.Tensor) -> torch.Tensor:
-    """The oracle: what each head makes of the last hidden layer."""
+    """The oracle: the logits of each head from the last hidden layer."""
     views = job.network.layout.views(row.unsqueeze(0))
     hidden = job.network.hidden(views, job.valid.features(torch.arange(len(job.valid))[None]))[0]
     weight, bias = views["output.weight"][0], views["output.bias"][0]

@@ -1,4 +1,4 @@
-"""Candidates that need all that a training can give: heads, mixup, teachers, memories, time."""
+"""Candidates that need all values of a training run: heads, mixup, teachers, memories, time."""
 
 from __future__ import annotations
 

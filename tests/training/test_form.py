@@ -1,4 +1,4 @@
-"""Stacked or looped: what is possible, then what is clearly faster."""
+"""Stacked or looped: the possible form, then the clearly faster form."""
 
 from __future__ import annotations
 

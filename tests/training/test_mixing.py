@@ -192,7 +192,7 @@ def test_a_box_lies_inside_and_has_the_area_of_its_share(size: tuple[int, int]) 
     assert (np.abs(sides - np.sqrt(1.0 - share)[:, None] * size) <= 0.5 + 1e-9).all()
     np.testing.assert_allclose(share_outside(boxes, size), 1.0 - sides.prod(1) / np.prod(size))
     if size == (28, 28):
-        # Every place of the picture is cut at times.
+        # Every place of the image is cut at times.
         hit = np.zeros(size, dtype=bool)
         for top, left, bottom, right in boxes:
             hit[top:bottom, left:right] = True

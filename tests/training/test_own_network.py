@@ -1,4 +1,4 @@
-"""A module of the user's own trains as it would in a loop of its own, stacked or looped."""
+"""A custom module trains as it would in a loop of its own, stacked or looped."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_module_ends_with_the_weights_of_a_loop_by_torch(name: str, form: str)
     views = job.network.layout.views(
         torch.stack([outcome.weights, rows[outcome.report.best_epoch - 1]])
     )
-    views.pop("unused", None)  # torch leaves out what has no gradient, and does not decay it
+    views.pop("unused", None)  # torch leaves out tensors without a gradient, and does not decay it
     for both in views.values():
         torch.testing.assert_close(both[0], both[1], rtol=0, atol=1e-9)
     torch.testing.assert_close(

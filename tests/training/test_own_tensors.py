@@ -148,7 +148,7 @@ def checked(given: Any, model: Any) -> Any:
 
 
 class Embedded(nn.Module):
-    """A module of codes by name, which returns what libraries return."""
+    """A module of codes by name, which returns outputs as libraries do."""
 
     def __init__(self, n_outputs: int, wrap: Callable[[Tensor], Any]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A network of the user's own reads sequences padded, and its result is that of torch alone."""
+"""A custom network reads sequences padded, and its result is that of torch alone."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_adaptive_shares_cost_the_sum_of_their_steps_in_any_order(n_classes: int
     assert one_by_one(random.permutation(labels), n_classes) == pytest.approx(expected)
     counts = np.bincount(labels, minlength=n_classes)
     assert adaptive_bits(counts) == pytest.approx(expected)
-    # The next label costs what its share says.
+    # The next label costs minus the logarithm of its share.
     more = counts + np.eye(n_classes, dtype=int)[-1]
     step = -np.log2(adaptive_shares(counts[None])[0, -1])
     assert adaptive_bits(more) - adaptive_bits(counts) == pytest.approx(step)

@@ -17,7 +17,7 @@ def folds_of(rng, n, folds, repeats):
 
 
 def nested(n=120, folds=5, repeats=2, noise=(0.5, 0.5), classes=2, seed=0):
-    """Return outer folds of two losses, with noise of the rows and noise of each training."""
+    """Return outer folds of two losses, with noise of the rows and noise of each training run."""
     rng = np.random.default_rng(seed)
     truth = 1.5 * rng.normal(size=(n, classes))
     probs = np.exp(normal(truth))
@@ -63,7 +63,7 @@ def test_equal_models_are_rarely_told_apart_by_the_test():
     for seed in range(1000):
         rng = np.random.default_rng(seed)
         rows = rng.normal(size=200)
-        # A training moves all of its fold, a row is as hard in every repeat.
+        # A training run moves all of its fold, a row is as hard in every repeat.
         folds = [rows[some].mean() + 0.05 * rng.normal() for some in folds_of(rng, 200, 5, 2)]
         rejected += resampled_t_test(np.array(folds), test_share=0.25)[3] < 0.05
         plain += stats.ttest_1samp(folds, 0.0).pvalue < 0.05

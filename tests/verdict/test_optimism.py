@@ -108,7 +108,7 @@ def test_rows_that_stand_twice_are_not_held_out_from_themselves() -> None:
     clustered = selection_optimism(twice, wrong, np.tile(np.arange(200), 2))
     alone = selection_optimism(once, wrong[:, :200])
     assert clustered.log_loss_honest == pytest.approx(alone.log_loss_honest)
-    # As if each stood alone, the copy of a drawn row would judge what was selected on it.
+    # As if each stood alone, the copy of a drawn row would judge a selection that it made.
     assert selection_optimism(twice, wrong).log_loss_honest < alone.log_loss_honest - 0.01
 
 

@@ -136,7 +136,7 @@ def test_the_validation_rows_decide_if_there_is_one_training() -> None:
     before = Choice(trials[2], trials[0], (1, 2), (1, 2), "the rule", best=2)
     found = choose(made, trials, fallback=before)
     assert found == ReplicateChoice(2, (1, 2), "the rule")
-    # More trainings decide themselves.
+    # More training runs decide themselves.
     several = replicates([rising(0.3), rising(0.1), rising(0.2)], [rising(0.5)] * 3)
     assert choose(several, trials, fallback=before).challenger == 1
 

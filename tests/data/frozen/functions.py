@@ -1,4 +1,4 @@
-"""Functions of features, as a user's file declares them."""
+"""Functions of features, as a custom file declares them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def counts_of_letters(texts: Sequence[str]) -> Any:
 
 
 def sides(pictures: Sequence[Any]) -> torch.Tensor:
-    """Return the mean of each row and column of pictures, as a tensor that needs gradients."""
+    """Return the mean of each row and column of images, as a tensor that needs gradients."""
     CALLS.append(len(pictures))
     found = [np.asarray(one.convert("L").resize((9, 9)), dtype=np.float32) for one in pictures]
     stack = torch.tensor(np.stack(found))

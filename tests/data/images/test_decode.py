@@ -1,4 +1,4 @@
-"""Pictures of every mode become bytes, as they look upright on white paper."""
+"""Images of every mode become bytes, as they look upright on white paper."""
 
 from __future__ import annotations
 

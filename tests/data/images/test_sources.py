@@ -1,4 +1,4 @@
-"""Pictures are read from folders, arrays and tables; what is wrong with them is named."""
+"""Images are read from folders, arrays and tables; their faults are named."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tensors of a user's own."""
+"""Tensors of a program."""

@@ -1,4 +1,4 @@
-"""What a program holds is read as the same examples, whatever holds them."""
+"""The data of a program are read as the same examples, whatever holds them."""
 
 from __future__ import annotations
 
@@ -370,7 +370,7 @@ def test_worker_processes_read_an_epoch_ahead(monkeypatch: pytest.MonkeyPatch) -
         inputs.begin(epoch)
         assert len(inputs.ahead) == (workers > 0)
         if workers:
-            # What was read ahead is not read here.
+            # Examples that were read ahead are not read here.
             monkeypatch.setattr(ItemReader, "batch", lambda reader, numbers: 1 / 0)
         found.append([inputs.take(rows).tensors["inputs"] for rows in epoch])
     for one, other in zip(*found, strict=True):
