@@ -42,6 +42,7 @@ COORDINATORS, SHARED = 8, 96
 LABELS = torch.arange(ROWS) % CLASSES
 Clock = Callable[[], float]
 Manner = Literal["one", "all", "round"]
+MANNERS = {"one": "one by one", "all": "for all free workers", "round": "in rounds"}
 
 
 @dataclass
@@ -274,7 +275,8 @@ def section(found: dict[str, Any]) -> dict[str, Any]:
         [
             one["workers"],
             one["storage"],
-            f"{one['manner']}, {one['told_together']:.1f} in the mean",
+            MANNERS[one["manner"]],
+            round(one["told_together"], 1),
             one["ask_ms"],
             one["tell_ms"],
             round(one["per_hour"]),
@@ -286,11 +288,14 @@ def section(found: dict[str, Any]) -> dict[str, Any]:
     columns = [
         "workers",
         "storage",
-        "told and asked at once",
-        "ask, ms a trial",
-        "tell, ms a trial",
+        "asks",
+        "trials per call (mean)",
+        "ask (ms per trial)",
+        "tell (ms per trial)",
+        "trials per hour",
+        "workers busy",
+        "capacity (trials per hour)",
     ]
-    columns += ["trials an hour", "of the workers' time", "the coordinator's most an hour"]
     shared = [
         [
             one["coordinators"],
@@ -306,34 +311,35 @@ def section(found: dict[str, Any]) -> dict[str, Any]:
         "title": "Coordinator",
         "command": "python -m benchmarks.coordinator --report",
         "text": [
-            f"Fake workers need {MEDIAN:.0f} s for a trial in the median (log-normal, deviation "
-            f"{SPREAD} of the logarithm). Study, sampler, scoring of {ROWS:,} rows and storage "
-            "are those of a search; hours pass in virtual time, and the coordinator's own work is "
-            "added as measured: processor time with the journal, wall time beside other programs "
-            "with PostgreSQL. A coordinator that is busy "
-            "finds several ended trials when it looks again: it tells and asks them together.",
-            "`search` asks the next round when all of a round has ended, so that its proposals "
-            "depend on the study alone: of more workers than a round has trials, or of workers "
-            "that end early, it makes no use. Further processes (`autoloss join`) have rounds of "
-            "their own. A loop that asks whenever a worker is free (`Study.ask`, the manners one "
-            "and all) loses only the start and the end of the budget, which are long here: the "
-            "last column is what the coordinator could do with workers enough.",
-            f"MLflow in SQLite takes {rate['runs_per_second']:.0f} runs a second "
-            f"({3600 * rate['runs_per_second']:,.0f} an hour) on a core, in a thread: a trial "
-            f"costs the coordinator {rate['on_path_ms']:.2f} ms.",
+            f"The workers are simulated: a trial takes {MEDIAN:.0f} s in the median (log-normal, "
+            f"standard deviation {SPREAD} of the logarithm). The study, the sampler, the scoring "
+            f"of {ROWS:,} rows and the storage are those of a search. Training passes in virtual "
+            "time, to which the measured time of the coordinator is added: CPU time with the "
+            "journal, wall time beside other programs with PostgreSQL. Trials that end while the "
+            "coordinator is busy are told, and their successors asked, in one call.",
+            "`search` asks in rounds: the next round begins when all trials of a round have "
+            "ended, so that its proposals depend only on the study. Workers beyond the size of a "
+            "round, and workers that finish early, are idle; further processes (`autoloss join`) "
+            "add rounds of their own. A custom loop that asks whenever a worker is free "
+            "(`Study.ask`, one by one or for all free workers at once) has idle workers only at "
+            "the start and at the end of the budget. Both are a large part of the short budgets "
+            "here, so the last column gives the capacity of the coordinator with enough workers.",
+            f"MLflow writes {rate['runs_per_second']:.0f} runs a second "
+            f"({3600 * rate['runs_per_second']:,.0f} an hour) to SQLite on one core, in a thread "
+            f"of its own: tracking costs the coordinator {rate['on_path_ms']:.2f} ms per trial.",
         ],
         "tables": [
             {"caption": "One coordinator", "columns": columns, "rows": rows},
             {
-                "caption": "Several coordinators of a study in PostgreSQL, which ask trials and "
-                "end them without logits, by wall time on one core with their server and other "
-                "programs",
+                "caption": "Several coordinators of one study in PostgreSQL, which ask for trials "
+                "and end them without logits; wall time on one core, shared with the server and "
+                "other programs",
                 "columns": [
                     "coordinators",
-                    "trials a call",
-                    "calls a second",
-                    "trials a second",
-                    "trials asked in vain",
+                    "trials per call",
+                    "calls per second",
+                    "trials per second",
+                    "trials discarded",
                 ],
                 "rows": shared,
             },

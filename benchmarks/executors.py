@@ -231,14 +231,14 @@ def measure(candidates: int, epochs: int, repeats: int) -> dict[str, Any]:
         "command": "python -m benchmarks.executors",
         "text": [
             f"{candidates} candidates train for {epochs} epochs on {len(setting.job.train):,} "
-            f"rows, a thread for each worker; medians of {repeats} repeats, in which the "
-            "executors take turns. The start of workers is not counted. The efficiency is the "
-            "share of the speed that the cores allow: that of two processes which train half of "
-            "the candidates each without an executor, and with a single worker that of this "
-            "process.",
-            f"The executor of this process takes {through:.3f} times as long as the same training "
-            "without it (the median of the repeats' ratios).",
-            f"The data of a division, {stored.tell():,} bytes here, travel once.",
+            f"rows, with a thread for each worker. Times are medians of {repeats} repeats, in "
+            "which the executors take turns; they exclude the start of the workers. Efficiency "
+            "is the speed relative to the speed that the cores allow: of two workers, relative "
+            "to two processes that each train half of the candidates without an executor; of "
+            "one worker, relative to this process.",
+            f"Through its executor, this process takes {through:.3f} times as long as for the "
+            "same training without it (the median of the repeats' ratios).",
+            f"The data of a division ({stored.tell():,} bytes here) are sent once.",
         ],
         "tables": [
             {
@@ -247,12 +247,13 @@ def measure(candidates: int, epochs: int, repeats: int) -> dict[str, Any]:
                     "workers",
                     "seconds",
                     "efficiency",
-                    "own ms a trial",
+                    "overhead (ms per trial)",
                 ],
                 "rows": rows,
             },
             {
-                "caption": "Messages in both directions, of a trial on a division, two workers",
+                "caption": "Messages in both directions for a trial on a division, with two "
+                "workers",
                 "columns": ["executor", "messages", "bytes"],
                 "rows": travelled,
             },

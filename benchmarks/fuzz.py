@@ -20,13 +20,13 @@ from benchmarks import reliability
 
 CASES = 200
 TEXT = (
-    "Every case changes the files of a sound source: bits, binary numbers, pieces, words, lines,"
-    " members of archives, values of JSON. It must be read, or be refused by an error of one line"
-    " without characters that steer a terminal. It must not change on the disk, take more than"
-    " 20 s of a processor, or add more than 1 GiB to the memory of its process (the libraries that"
-    " a first case loads count).",
-    "A bomb is a small file that claims a huge content, or unpacks to it. It must be refused;"
-    " large images, each of them allowed, are read one at a time.",
+    "Each case changes valid files: bits, binary numbers, blocks of bytes, words, lines, members"
+    " of archives, values in JSON. The reader must either accept them or refuse them in one line"
+    " without terminal control characters. It must not change a file, take more than 20 s of CPU"
+    " time, or add more than 1 GiB to the memory of its process (which includes the libraries that"
+    " the first case loads).",
+    "A bomb is a small file that claims a huge size or decompresses to one. It must be refused;"
+    " large images, each of an allowed size, are read one at a time.",
 )
 
 

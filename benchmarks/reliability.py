@@ -24,8 +24,9 @@ ORDER = ("executors", "coordinator", "faults", "fuzz", "endurance", "hour")
 """The sections in order; further ones follow by name."""
 HEAD = """# Reliability
 
-Many machines, many trials, and the faults of a night: each section has the command that makes its
-figures again. `python -m benchmarks.reliability` writes this page from the JSON files beside it.
+How a search behaves on many machines, with thousands of trials, and under faults. Each section
+names the command that measures its figures again; `python -m benchmarks.reliability` writes this
+page from the JSON files beside it.
 """
 
 

@@ -12,14 +12,14 @@ from filelock import FileLock
 from benchmarks.reliability import write
 
 SCALE, OUT = "FAULTS", "FAULTS_OUT"
-COLUMNS = ["fault", "tried", "lost or wrong", "the program"]
+COLUMNS = ["fault", "tried", "failures", "behaviour"]
 ABOUT = {
     "title": "Faults",
     "command": "make test-faults",
     "text": [
-        "Real searches of iris (8 trials in two groups, 2 finalists) are harmed, and go on later "
-        "as users let them go on. Afterwards the study is compared with that of a search that ran "
-        "through: the same trials with the same values, none lost and none twice, the same "
+        "Each fault strikes a real search of iris (8 trials in two populations, 2 finalists), "
+        "which is then resumed as by a user. Its study must equal the study of an undisturbed "
+        "search: the same trials with the same values, none lost and none duplicated, the same "
         "verdict, and the same model, byte for byte."
     ],
 }

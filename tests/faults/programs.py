@@ -30,7 +30,7 @@ folds = 1
 replicates = 2
 outer_folds = 0
 """
-"""A search of it takes three seconds, and asks its trials in two groups."""
+"""A search of it takes three seconds, and trains its trials in two populations."""
 TRIALS = 8
 SEARCH = ("search", "sklearn:iris", "--space", "space.toml", "--trials", str(TRIALS))
 ALONE = ("--workers", "1", "--refit", "--track", "off")

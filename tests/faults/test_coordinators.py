@@ -137,7 +137,7 @@ def test_coordinators_that_are_killed_at_random_lose_no_trial(
         assert known <= {one.number for one in ended}
         study.check_examples()
         lost = len(every) - len(ended)
-    count("coordinators killed", tried=kills, remark=f"{trials} trials, {lost} asked again")
+    count("killed coordinators", tried=kills, remark=f"{lost} of {trials} trials asked again")
 
 
 def test_a_server_that_restarts_ends_no_study(tmp_path: Path, server: Server) -> None:

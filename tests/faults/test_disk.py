@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from autoloss.report.words import count_text
 from tests.faults.counts import count, times
 from tests.faults.programs import run_again
 from tests.faults.studies import check_nothing_is_lost, check_same, found_in
@@ -53,5 +54,6 @@ def test_a_full_disk_is_one_line_and_loses_nothing(programs, unharmed, place, ki
         check_nothing_is_lost(before, after)
         check_same(after, unharmed.found)
     assert refused
-    said = f"one line, exit code 2 ({refused} times, {kept} with ended trials); resumed"
-    count("a full disk" if kind == "disk" else "a quota of bytes", tried=len(tried), remark=said)
+    often = f"{count_text(refused, 'time')}, {kept} of them with finished trials"
+    said = f"one line, exit code 2 ({often}); resumed"
+    count("a full disk" if kind == "disk" else "an exhausted quota", tried=len(tried), remark=said)

@@ -56,5 +56,5 @@ def test_a_journal_that_is_cut_anywhere_keeps_what_came_before(unharmed, tmp_pat
         assert lines[: len(before)] == before
         assert len(lines) == len(before) + 1
         assert ended(folder) == ended_by_hand(before)
-    name = "zeros at the end of a journal" if rest else "a journal cut at a byte"
-    count(name, tried=len(cuts), remark="goes on from the line before")
+    name = "zeros at the end of a journal" if rest else "a journal truncated at a byte"
+    count(name, tried=len(cuts), remark="continues after the last whole line")

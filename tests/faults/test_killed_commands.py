@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sklearn.datasets import load_iris
 
+from autoloss.report.words import count_text
 from autoloss.search.folders import read_finished
 from tests.faults.counts import count, times
 from tests.faults.programs import Signal
@@ -169,8 +170,8 @@ def test_a_signal_ends_any_command_in_one_line(programs, study, place, signal, c
             (place / name).unlink()
     assert found["interrupted"] > found["done"] + found["lost"]
     lost = found["lost"]
-    remark = f"{found['interrupted']} times one line and exit code {code}"
-    remark += f"; code in C lost the signal {lost} times" if lost else ""
+    remark = f"one line and exit code {code} ({count_text(found['interrupted'], 'time')})"
+    remark += f"; code in C lost the signal ({count_text(lost, 'time')})" if lost else ""
     count(f"{signal}, each command", tried=sum(found.values()), failed=lost, remark=remark)
 
 

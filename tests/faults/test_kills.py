@@ -18,6 +18,7 @@ from tests.faults.studies import Found, check_nothing_is_lost, check_same, found
 pytestmark = pytest.mark.faults
 KILLS_OF_A_STUDY = 8
 PHASES_OF_A_SEARCH = PHASES[:-2]
+NAMES = {"starting": "starting and asking", "final trainings": "final training runs"}
 # The most writes after the entry into a phase that are waited for; a training run writes nothing.
 WRITES = {"starting": 12, "telling": 6, "final trainings": 20, "report": 40}
 
@@ -57,7 +58,6 @@ def test_a_killed_search_finds_what_an_unharmed_search_finds(programs, unharmed,
         check_same(found_in(folder), whole)
         shutil.rmtree(folder)
     for phase, number in kills.items():
-        name = "starting and asking" if phase == "starting" else phase
-        count(f"SIGKILL, {name}", tried=number, remark="resumed")
-    runs = f"{studies} studies; {statistics.median(seconds):.1f} s from the last kill to the end"
+        count(f"SIGKILL, {NAMES.get(phase, phase)}", tried=number, remark="resumed")
+    runs = f"{studies} studies; the last resume takes {statistics.median(seconds):.1f} s"
     count("SIGKILL, all phases", tried=kills.total(), remark=runs)

@@ -22,7 +22,7 @@ def test_a_full_memory_halves_the_populations(programs, unharmed, place, kind):
     assert len(found.trials) == TRIALS
     verdict = found.conclusion["verdict"]["decision"]
     assert verdict == unharmed.found.conclusion["verdict"]["decision"]
-    count(f"a full memory ({kind})", tried=1, remark="populations of 2 instead of 4")
+    count(f"exhausted memory ({kind})", tried=1, remark="populations of 2 instead of 4")
 
 
 def test_a_memory_that_holds_no_candidate_is_one_line(programs, place):
@@ -45,7 +45,7 @@ def test_a_clock_that_jumps_changes_nothing(programs, unharmed, place, seconds):
     assert end.code == 0, end.text
     check_same(found_in(folder), unharmed.found)
     way = "forward" if seconds > 0 else "back"
-    count(f"a clock set {way} a day, again and again", tried=1, remark="killed, resumed")
+    count(f"a clock set {way} a day, repeatedly", tried=1, remark="killed, resumed")
 
 
 def test_two_searches_of_one_name_at_one_moment(programs, unharmed, place):
@@ -88,4 +88,4 @@ def test_two_resumes_of_a_killed_study_share_its_trials(programs, place):
         found = found_in(folder)
         assert len(found.trials) == TRIALS
         assert found.conclusion is not None
-    count("two resumes at once", tried=tried, remark="each trial once, one verdict")
+    count("two `resume` of a study at once", tried=tried, remark="each trial once, one verdict")

@@ -24,7 +24,7 @@ def test_ctrl_c_keeps_the_trainings_that_are_being_told(programs, unharmed, plac
     assert len(found_in(folder).trials) == POPULATION
     assert run_again(programs, folder).code == 0
     check_same(found_in(folder), unharmed.found)
-    count("Ctrl-C, trials are told", tried=1, remark="tells them first")
+    count("Ctrl-C while trials are stored", tried=1, remark="stores them first")
 
 
 def test_ctrl_c_twice_ends_at_once(programs, unharmed, place):
@@ -71,7 +71,7 @@ def test_a_computer_that_sleeps_wakes_to_the_same_search(programs, unharmed, pla
     asleep = [Signal("SIGSTOP", 0.0, "training"), Signal("SIGCONT", 2.0)]
     end = run_again(programs, folder, signals=asleep)
     assert (end.code, end.sent) == (0, 2)
-    count("sleep", tried=1, remark="goes on")
+    count("suspended computer", tried=1, remark="continues")
     check_same(found_in(folder), unharmed.found)
 
 
@@ -88,4 +88,4 @@ def test_a_computer_that_sleeps_through_a_time_limit_reaches_a_verdict(programs,
         if end.code:
             assert run_again(programs, folder).code == 0
         assert found_in(folder).conclusion is not None
-    count("sleep beyond the time limit", tried=number + 1, remark="a verdict")
+    count("suspended beyond the time limit", tried=number + 1, remark="reaches a verdict")

@@ -52,9 +52,12 @@ def test_a_server_that_never_works(programs, unharmed, place, manner, delay):
         end = search(programs, place, server.uri)
         assert server.asked
     check_kept(end, place, unharmed)
-    name = {"error": "a tracking server that answers 500", "full": "a full tracking server"}
+    name = {
+        "error": "a tracking server that answers 500",
+        "full": "a tracking server with a full disk",
+    }
     count(
-        name[manner] + (f", each time after {delay:g} s" if delay else ""),
+        name[manner] + (f" after {delay:g} s" if delay else ""),
         tried=1,
         remark=f"{end.seconds - unharmed.end.seconds:.0f} s longer, one line",
     )
@@ -66,7 +69,7 @@ def test_no_server(programs, unharmed, place):
         end = search(programs, place, f"http://127.0.0.1:{unused.getsockname()[1]}")
     check_kept(end, place, unharmed)
     longer = end.seconds - unharmed.end.seconds
-    count("no tracking server", tried=1, remark=f"{longer:.0f} s longer, one line")
+    count("an unreachable tracking server", tried=1, remark=f"{longer:.0f} s longer, one line")
 
 
 @pytest.mark.slow
@@ -79,7 +82,7 @@ def test_a_database_of_runs_that_is_locked_for_long(programs, unharmed, place, e
     again = programs.run("resume", "s", folder=place)
     assert again.code == 0, again.text
     assert f"has all runs of the study, {TRIALS} of them written now" in again.text
-    count("a locked database of runs", tried=1, remark="one line; resume writes the runs")
+    count("a locked MLflow database", tried=1, remark="one line; resume writes the runs")
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +128,9 @@ def test_a_server_that_comes_back_gets_all_runs(programs, unharmed, place, mlflo
     assert "has all runs of the study" in again.text
     check_same(found_in(place / "reports" / "s"), unharmed.found)
     when = f"from second {first:g} to {last:g}"
-    count(f"a tracking server away {when}", tried=1, remark="all runs are there in the end")
+    count(
+        f"a tracking server unreachable {when}", tried=1, remark="all runs are written in the end"
+    )
 
 
 @pytest.mark.slow
@@ -141,5 +146,5 @@ def test_a_server_that_works_slowly_holds_no_search_up(programs, unharmed, place
     assert again.code == 0, again.text
     assert "has all runs of the study" in again.text
     check_same(found_in(place / "reports" / "s"), unharmed.found)
-    remark = f"{longer:.0f} s longer, one line; all runs are there in the end"
-    count("a tracking server that takes 10 s an answer", tried=1, remark=remark)
+    remark = f"{longer:.0f} s longer, one line; all runs are written in the end"
+    count("a tracking server that answers after 10 s", tried=1, remark=remark)
