@@ -378,7 +378,7 @@ def join(
         test: See `data`.
         ood: See `data`.
         metric: The function, if the study's metric is a function.
-        teacher: The teacher, if its path is another one here, or it is no file.
+        teacher: The teacher, if its path is another one here, or it is not a file.
         losses: Your own losses, likewise.
         metrics: Your own metrics, likewise.
         model: Your own network, likewise.
@@ -393,7 +393,7 @@ def join(
 
     Raises:
         StudyNotFoundError: There is no such study.
-        InputError: Something is missing here, or the data are not those of the study.
+        InputError: Something is missing here, or the data are not the study's.
     """
     again = Request.of(locals())
     return joining.join(study, again, progress=as_progress(progress), wait=wait)

@@ -200,7 +200,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return probs
 
     def predict(self, X: ArrayLike | Frame, *, force: bool = False) -> NDArray[Any]:
-        """Return the label of each row, ``(N,)``; the arguments are those of `predict_proba`.
+        """Return the label of each row, ``(N,)``; for the arguments see `predict_proba`.
 
         Of several labels, 1 for each that a row has, else 0, ``(N, L)``.
         """

@@ -1,7 +1,7 @@
 """Shell completion of names: studies, spaces, losses, rules and metrics.
 
 The user waits for each completion, so this module does not import torch or pandas: it reads names
-from folders and source files. A test compares them with those of the library.
+from folders and source files. A test compares them with the library's.
 """
 
 from __future__ import annotations

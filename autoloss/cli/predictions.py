@@ -77,7 +77,7 @@ def check_ending(file: Path) -> None:
     """Check that the ending of `file` is a format for the predictions of rows.
 
     Raises:
-        InputError: If it is none.
+        InputError: If it is not.
     """
     if file != STANDARD_OUTPUT and file.suffix.lower() not in _ENDINGS:
         raise InputError(

@@ -24,7 +24,7 @@ _DONE = {
     "final": "Final training runs, verdict and report took",
 }
 _BAR = 30
-# Characters of the words before a bar, and of those on both sides of it.
+# Characters of the words before a bar, and of the words on both sides of it.
 _BEFORE, _BESIDE = 24, 78
 
 

@@ -167,7 +167,7 @@ def _pairs(summary: Summary, trial: TrialRecord, by: str | int) -> Iterator[tupl
 
 
 def _show_figures(console: Console, summary: Summary, trial: TrialRecord, *, other: str) -> None:
-    """Print the trial's metrics, beside those of the shipped trial if it is another."""
+    """Print the trial's metrics, beside the shipped trial's if it is another."""
     shown = [trial]
     if trial.number != summary.recommended:
         shown.append(summary.trial(summary.recommended))

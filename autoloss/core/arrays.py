@@ -30,8 +30,8 @@ def read_arrays(
         is_wanted: Whether an array is read; the others are None.
 
     Raises:
-        ValueError: An array holds Python objects, claims more than is there, or is none; or one of
-            the other exceptions of `BROKEN`.
+        ValueError: An array holds Python objects, claims more than is there, or is not an array;
+            or one of the other exceptions of `BROKEN`.
     """
     # NumPy would leave the file of a broken archive open.
     with file.open("rb") as opened, zipfile.ZipFile(opened) as archive:
@@ -80,6 +80,6 @@ def _claim(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 def _check_text(codes: NDArray[np.uint32], name: str) -> None:
-    """Refuse numbers in the place of characters that no text has."""
+    """Refuse numbers in place of characters that no text has."""
     if ((codes > _HIGHEST) | ((codes >= 0xD800) & (codes < 0xE000))).any():
         raise ValueError(f"{name} must hold text, but has characters that do not exist")

@@ -15,7 +15,7 @@ def parsed_json(text: str | bytes) -> Any:
     """Return the value of a JSON text.
 
     Raises:
-        ValueError: It is no JSON, is nested too deeply, or has a number of thousands of digits.
+        ValueError: It is not JSON, is nested too deeply, or has a number of thousands of digits.
     """
     return _parsed(json.loads, text)
 
@@ -24,7 +24,7 @@ def parsed_toml(text: str) -> dict[str, Any]:
     """Return the tables of a TOML text, at most a hundred levels deep.
 
     Raises:
-        ValueError: It is no TOML, is nested too deeply, or has a number of thousands of digits.
+        ValueError: It is not TOML, is nested too deeply, or has a number of thousands of digits.
     """
     # Its parser takes memory by the square of the parts of a key.
     if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):

@@ -16,7 +16,7 @@ from autoloss.core.errors import InputError, UnwritableError
 YOUNG_SECONDS = 60.0
 """The age below which a temporary file may belong to a program that lives."""
 STAGED = ".staged"
-"""The folder of files that are to replace those of the folder around it, all of them."""
+"""The folder of files that replace all files of the folder around it."""
 
 
 @contextlib.contextmanager
@@ -75,7 +75,7 @@ def _settle(folder: Path) -> None:
         place = root / file.relative_to(staged)
         if not place.parent.is_dir():
             place.parent.mkdir(parents=True, exist_ok=True)
-        # An untrusted folder may have a link in the place of a folder.
+        # An untrusted folder may have a link in place of a folder.
         if place.parent.resolve() == place.parent:
             _move(file, place)
     # Only empty folders: another program may have staged its files by now.

@@ -73,7 +73,7 @@ def option(
     in_study: bool = True,
     unkept: str = "",
 ) -> T:
-    """Return the field of a dataclass for an option; the other arguments are those of `Writing`.
+    """Return the field of a dataclass for an option; for the other arguments see `Writing`.
 
     A field that is declared by its default alone is written unchanged, under its own name.
     """

@@ -58,7 +58,7 @@ class Ragged:
         """Return the places of the first tokens of each sequence among all tokens, (N,) -> (t,).
 
         Args:
-            lengths: How many, at most those of the sequence.
+            lengths: How many, at most the length of the sequence.
         """
         first = self.lengths.cumsum(0) - self.lengths
         own = lengths.cumsum(0) - lengths

@@ -21,12 +21,12 @@ _PASSWORD = re.compile(
 """Python's parser of URLs takes an ``@`` for a part of the password, SQLAlchemy's a ``/`` or a
 space."""
 _ALONE = re.compile(r"(?<=://)[^/@:\s]{16,}@")
-"""A token in the place of user and password."""
+"""A token in place of user and password."""
 _QUERY = re.compile(rf"([?&;](?:[\w.%-]*(?:{_WORDS})[\w.%-]*)=)[^&;#\s\"']+", re.IGNORECASE)
 
 
 def redacted(text: str) -> str:
-    """Return a URL, or a text that contains URLs, with ``***`` in the place of each secret.
+    """Return a URL, or a text that contains URLs, with ``***`` in place of each secret.
 
     Secrets are the password behind the user, a long name alone before the host, and the values of
     the query whose names speak of a password, token, secret, credential, signature or key.
@@ -50,7 +50,7 @@ def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> s
 
     Args:
         text: The text.
-        environment: The environment variables; those whose names speak of a secret hold one.
+        environment: The environment variables; a name that speaks of a secret marks a secret.
     """
     text = redacted(text)
     secrets = {

@@ -27,8 +27,8 @@ class NetworkConfig:
         bins: Most bins of a numeric column; 0 for none.
         embedding: Width of the embedding of a categorical column that is too wide for one-hot.
         terms: Most terms of the columns of free text, together: words and parts of words.
-        text_width: Width of the embedding of free text, the weighted sum of those of its terms; 0
-            for a weight of each term for each unit of the first hidden layer.
+        text_width: Width of the embedding of free text, the weighted sum of its terms' embeddings;
+            0 for a weight of each term for each unit of the first hidden layer.
         normalise: Whether hidden layers are normalised.
         gpu_width: Units of a hidden layer where a GPU trains; 0 for `width`.
         gpu_depth: Hidden layers where a GPU trains; 0 for `depth`.

@@ -19,7 +19,7 @@ MISSING_LABEL = -100
 REJECT = "reject"
 """The decision for no class: a row is left to somebody else, at a cost of its own."""
 YES_OR_NO: tuple[TaskKind, ...] = ("binary", "multilabel")
-"""The tasks whose items have two classes, no and yes, so that one of them is the positive one."""
+"""The tasks whose items have two classes, no and yes, of which one is positive."""
 
 
 def kind_of_classes(n_classes: int) -> TaskKind:
@@ -123,7 +123,7 @@ class Task:
 
     @property
     def is_yes_or_no(self) -> bool:
-        """Return whether an item has the classes no and yes, of which yes is the positive one."""
+        """Return whether an item has the classes no and yes, of which yes is positive."""
         return self.kind in YES_OR_NO
 
     @property

@@ -35,7 +35,8 @@ def read_class_table(
             header name the classes, or a mapping of rows, each a mapping of columns.
         name: Its name in messages.
         pairs: The names of two columns that a table of labels, not of classes, has instead.
-        more: The name of a column that may stand beside those of the classes; empty for none.
+        more: The name of a column that may stand beside the columns of the classes; empty for
+            none.
 
     Returns:
         The numbers, row by row, and the name of the table in messages.
@@ -82,7 +83,7 @@ def in_class_order(
 
 
 def check_label_names(given: Sequence[str], task: Task, *, subject: str) -> None:
-    """Check that names are those of several labels, each of them.
+    """Check that names are the names of several labels, all of them.
 
     Args:
         given: The names.
@@ -90,7 +91,7 @@ def check_label_names(given: Sequence[str], task: Task, *, subject: str) -> None
         subject: The owner of the names in messages.
 
     Raises:
-        InputError: A name is no label, or a label has no name.
+        InputError: A name is not a label, or a label has no name.
     """
     if unknown := [name for name in given if name not in task.names]:
         raise InputError(

@@ -18,7 +18,7 @@ from autoloss.metrics.entities import entity_tags
 
 
 def task_of(sources: Sources, train: Rows, options: DataOptions) -> tuple[Task, list[str], str]:
-    """Return the task, its classes or labels as text, and a note on the positive one."""
+    """Return the task, its classes or labels as text, and a note on the positive class."""
     positive = None if options.positive is None else label_of(options.positive)
     found, keys, note = sources.main.labels.task(
         train, name=sources.roles.target, positive=positive

@@ -95,7 +95,7 @@ def ordered_costs(
 
 
 def _in_order(costs: Mapping[str, Mapping[str, float]], task: Task) -> list[list[float]]:
-    """Return the costs in the order of the classes, those of reject last."""
+    """Return the costs in the order of the classes, the costs of reject last."""
     matrix = in_class_order(costs, _NAME, task)
     if not has_reject(costs):
         return matrix

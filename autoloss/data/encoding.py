@@ -24,7 +24,7 @@ def check_version(state: Mapping[str, Any], version: int) -> None:
     """Check the version of the stored state of an encoding.
 
     Raises:
-        InputError: It is not that which this program reads.
+        InputError: This program reads another version.
     """
     if state.get("version") != version:
         raise InputError(
@@ -36,7 +36,7 @@ def check_version(state: Mapping[str, Any], version: int) -> None:
 def change_at_random(inputs: Any) -> bool:
     """Return whether rows differ from one `take` to the next, as randomly changed images do.
 
-    Training takes them anew for every mini-batch.
+    Training takes them again for every mini-batch.
     """
     return bool(getattr(inputs, "change_at_random", False))
 

@@ -72,7 +72,7 @@ def rows_digest(rows: NDArray[np.int64], hashes: NDArray[np.uint64]) -> str:
 
     Args:
         rows: Row numbers.
-        hashes: Hashes of those rows.
+        hashes: Hashes of these rows.
 
     Shape:
         rows and hashes (N,).

@@ -81,7 +81,7 @@ def _is_told_by_level(codes: Tensor, targets: Tensor) -> bool:
 
 
 def _is_told_by_cuts(numbers: Tensor, targets: Tensor) -> bool:
-    """Return whether the sorted numbers have each class in one piece; missing ones are a piece.
+    """Return whether the sorted numbers have each class in one piece; missing numbers are a piece.
 
     Shape:
         numbers, targets (N,).

@@ -46,12 +46,13 @@ class InputKind:
         reader: Reads new rows for the distinct encodings of a model.
         signature: Maps the encodings to the name and MLflow type of every column.
         example: Maps the encodings to made-up rows in the form of MLflow's scoring server.
-        of_tokens: Whether the labels are those of the tokens of a row.
+        of_tokens: Whether the tokens of a row have the labels.
         not_boosted: Why gradient boosting, the reference model of tables, cannot learn from the
             rows; empty if it can.
         space: Maps an encoding to the search space in place of the default; empty for that of the
             kind of label.
-        needs: Maps the encodings to the packages that a model needs besides those of every model.
+        needs: Maps the encodings to the packages that a model needs besides every model's
+            packages.
         scope: Maps an encoding to a sentence on the limits of a verdict; empty for nothing.
         own_code: Maps an encoding to the custom code that a model needs and does not
             hold; empty for none.

@@ -117,7 +117,7 @@ class TableSchema:
         return sum(places for _, places in self.texts)
 
     def joined_terms(self, terms: Tensor) -> Tensor:
-        """Return the terms of a row as numbers among those of all columns, ``(..., M)``."""
+        """Return the terms of a row, numbered across all columns, ``(..., M)``."""
         firsts = itertools.accumulate((count for count, _ in self.texts), initial=0)
         offsets = [
             first

@@ -25,7 +25,7 @@ from autoloss.records import LabelCount
 
 _WILD = "*?["
 NO_OR_YES = ("no", "yes")
-"""The classes of an item, of which yes is the positive one."""
+"""The classes of an item, of which yes is positive."""
 
 
 @dataclass(frozen=True, eq=False)

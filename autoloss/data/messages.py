@@ -34,7 +34,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def unknown_name(subject: str, name: object, known: Sequence[object]) -> InputError:
-    """Return the error for a name that is not among `known`, with the closest one.
+    """Return the error for a name that is not among `known`, with the closest name.
 
     Args:
         subject: The subject and rule of the message.

@@ -149,7 +149,7 @@ def outer_divisions(
         is_given: Whether validation rows are given, so that all rows not tested train.
 
     Returns:
-        The outer folds of the first repeat, then those of the next.
+        The outer folds, one repeat after the other.
 
     Raises:
         InputError: There are too few groups.
@@ -168,7 +168,7 @@ def outer_divisions(
 def _different(
     pool: RowPool, seeds: Iterable[int], count: int, before: Sequence[Division]
 ) -> list[Division]:
-    """Draw holdouts by `seeds`; those that were drawn before only where no others are left."""
+    """Draw holdouts by `seeds`; earlier holdouts again only where no others are left."""
     new: list[Division] = []
     again: list[Division] = []
     for seed in seeds:

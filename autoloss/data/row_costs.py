@@ -19,7 +19,7 @@ def row_costs(table: Table, column: str) -> NDArray[np.float64]:
         column: The column.
 
     Raises:
-        InputError: The table lacks it, or a cell is no number of 0 or more.
+        InputError: The table lacks it, or a cell is not a number of 0 or more.
 
     Shape:
         result (rows of the table,).

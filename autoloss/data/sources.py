@@ -79,7 +79,7 @@ class Sources:
         notes: Findings for the user, a sentence each.
         hints: Hints for each input: its kind, format and marks, before training rows are chosen.
         kind: The kind of input, a name of `KINDS`.
-        unread: Why columns that nobody left out are no inputs; empty for a table.
+        unread: Why columns that nobody left out are not inputs; empty for a table.
         compared: The columns that are equal where two rows are; by default the inputs.
     """
 
@@ -127,7 +127,7 @@ def load_sources(
         told: Called with a sentence on the progress of slow steps.
 
     Raises:
-        InputError: A table cannot be read, lacks a column, or its target is no class.
+        InputError: A table cannot be read, lacks a column, or its target is not a class.
     """
     if is_given(source) or is_place(source):
         return _load_tensors(source, options)
@@ -245,7 +245,7 @@ def _beside(
         inputs: The column of the inputs, and that of their hashes.
         options: The options.
         kind: The kind of input.
-        unread: Why other columns are no inputs.
+        unread: Why other columns are not inputs.
     """
     table, main = read["data"]
     target, targets = _targets(table, options)

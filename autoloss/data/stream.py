@@ -176,7 +176,7 @@ def _cells_of(series: pd.Series) -> Any:
 
 
 def _text_rows(file: DelimitedFile, places: Sequence[int]) -> Batches:
-    """Yield the rows of delimited text, with missing cells in the place of their marks."""
+    """Yield the rows of delimited text, with missing cells in place of their marks."""
     for batch in file.rows(places):
         cells = [without_text_marks(column, MISSING) for column in batch.columns]
         yield pa.record_batch(cells, names=batch.schema.names)

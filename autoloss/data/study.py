@@ -71,7 +71,7 @@ class StudyData:
         folds: Divisions on which candidates are compared, each with an encoding of its own.
         locked: Rows that only the confirmation may see; None if all rows are judged.
         resampling: How rows were divided, as plain values.
-        summary: All of this as plain values; its numbers of rows are those of the first fold.
+        summary: All of this as plain values; its numbers of rows refer to the first fold.
         notes: Notes for the user, a sentence each.
         fingerprint: Hash of the tables, whatever the options.
     """
@@ -131,7 +131,7 @@ class StudyData:
     def with_fewer_rows(self, folds: Sequence[Fold], rows: int, *, seed: int) -> tuple[Fold, ...]:
         """Return divisions with fewer training rows.
 
-        Encodings are those of all training rows, so weights have the same shapes. Every class
+        Encodings are fitted on all training rows, so weights have the same shapes. Every class
         keeps its share and at least one row, five if it has more.
 
         Args:
@@ -153,16 +153,16 @@ class StudyData:
         return replace(fold, train=train, class_counts=counts)
 
     def replicates(self, n: int, *, seed: int) -> tuple[Fold, ...]:
-        """Divide the rows anew, to train the finalists again; encoded at the call.
+        """Divide the rows again, to train the finalists again; encoded at the call.
 
-        Each holds out a quarter of the rows that are not locked, other ones than any fold before.
+        Each holds out a quarter of the rows that are not locked, other rows than any fold before.
         Where the verdict is of all rows, the divisions hold out every row as often.
         By time, or where validation rows are given, there is one division: it is returned `n`
         times, and the training runs differ by their seeds alone.
 
         Args:
             n: How many.
-            seed: Seed of the divisions, besides that of the data.
+            seed: Seed of the divisions, besides the seed of the data.
 
         Raises:
             InputError: A division cannot be learnt from.
@@ -318,7 +318,7 @@ class StudyData:
         return self._encoder.inputs(Piece("train", main, every), encoding)
 
     def by_row(self, values: Tensor) -> Labels:
-        """Return values of all rows by row; of sequences those of all tokens, by sequence.
+        """Return values of all rows by row; for sequences, of all tokens by sequence.
 
         Shape:
             values ``(rows, ...)``, of sequences ``(tokens, ...)``.

@@ -76,7 +76,7 @@ class TargetColumn:
         return "class", name, int(counts[rarest])
 
     def task(self, train: Rows, *, name: str, positive: str | None) -> tuple[Task, list[str], str]:
-        """Return the task, its classes as text, and a note on the positive one.
+        """Return the task, its classes as text, and a note on the positive class.
 
         Args:
             train: The rows that decide which classes there are.

@@ -20,7 +20,7 @@ from autoloss.data.values import values_of
 # Many more than the terms of a column, so that few terms share a bucket.
 _BUCKETS = 2**20
 _CHUNK = 20_000
-# Documents that choose the terms, whose counts are kept meanwhile: some 100 MB of short ones.
+# Documents that choose the terms, whose counts are kept meanwhile: some 100 MB of short documents.
 _FIT_ROWS = 50_000
 # A longer part of a document costs time and changes its weights little.
 _LONGEST = 4_000
@@ -60,8 +60,8 @@ class TextColumn:
     """A column of free text.
 
     A term is a word, two words at a distance, the first word, the last word, or three to five
-    characters of a word. A document is the weights of its terms: ``(1 + ln count) * idf``, those
-    of words and those of characters each divided by their Euclidean norm. Terms are hashed, so
+    characters of a word. A document is the weights of its terms: ``(1 + ln count) * idf``, the
+    weights of words and of characters each divided by their Euclidean norm. Terms are hashed, so
     that no word of the data is stored.
 
     Args:
@@ -69,7 +69,7 @@ class TextColumn:
         length: Scaling of the logarithm of the length, which the weights do not show.
         kept: Buckets of the hashed terms that are used, in order.
         idf: Weight of each bucket, the logarithm of its rarity.
-        places: The most terms of a document; a longer one keeps those of the largest weights.
+        places: The most terms of a document; a longer document keeps the largest weights.
         marks: Marks of missing cells that the user names.
         reach: The farthest distance of two words that are a term together; 1 for neighbours.
         ends: Whether the first and the last word are terms; not in models of earlier versions.

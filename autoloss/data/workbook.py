@@ -30,7 +30,7 @@ def read_workbook(path: Path, *, label: str) -> Table:
         label: Its name in messages.
 
     Raises:
-        InputError: openpyxl is not installed, or the file is no workbook with a table.
+        InputError: openpyxl is not installed, or the file is not a workbook with a table.
     """
     if find_spec("openpyxl") is None:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Calibration errors beside those of a calibrated model, and the reliability diagram."""
+"""Calibration errors beside a calibrated model's, and the reliability diagram."""
 
 from __future__ import annotations
 

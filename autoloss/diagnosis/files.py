@@ -72,7 +72,7 @@ def read_scores(file: Path) -> LabelledPredictions:
 
 
 def read_strangers(file: Path, kind: Kind) -> Tensor:
-    """Read the predictions for OOD rows, of the same form as those for the rows of a diagnosis.
+    """Read the predictions for OOD rows, in the form of the predictions of a diagnosis.
 
     Args:
         file: An archive of `numpy.savez` with the key ``logits``, or ``probs``.

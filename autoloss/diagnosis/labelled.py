@@ -79,7 +79,7 @@ class LabelledPredictions:
 
     @property
     def row_weights(self) -> Tensor:
-        """Return the weights of the rows, ones by default, ``(N,)``, float64."""
+        """Return the weights of the rows, 1 by default, ``(N,)``, float64."""
         if self.weights is not None:
             return self.weights
         return torch.ones(self.n_rows, dtype=torch.float64)
@@ -140,7 +140,7 @@ def checked_scores(scores: ArrayLike, *, kind: Kind, where: str = "") -> Tensor:
         where: Prefix of messages.
 
     Raises:
-        InputError: If they are no table of finite numbers.
+        InputError: If they are not a table of finite numbers.
     """
     name = "logits" if kind == "logits" else "probs"
     return _as_scores(_table(scores, name, where), kind, where, []).unsqueeze(0)

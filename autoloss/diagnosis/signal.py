@@ -18,7 +18,7 @@ TENTHS, TWENTIETHS = 10, 20
 # A gradient below this share of cross-entropy's counts as none.
 DEAD = 0.01
 _BLOCK = 1 << 19
-# Below this, cross-entropy's own gradient is no unit.
+# Below this, cross-entropy's own gradient is not a unit.
 _LEAST_MISS = 1e-12
 
 

@@ -20,7 +20,7 @@ _MOST_COSTLY = 20_000_000
 def sources_of(
     logits: Tensor, spec: LossSpec, counts: Sequence[Tensor | ClassFacts], *, raw: bool
 ) -> tuple[dict[ReadoutName, Tensor], tuple[str, ...]]:
-    """Return the scores of a loss's other read-outs, and notes on missing ones.
+    """Return the scores of a loss's other read-outs, and notes on missing read-outs.
 
     Probabilities are averaged over the training runs.
 

@@ -19,7 +19,7 @@ from autoloss.records.diagnosis import Kind, Suspects
 
 
 def has_sequences(scores: Any) -> bool:
-    """Return whether scores are those of sequences: a list of tables, or padded sequences."""
+    """Return whether scores belong to sequences: a list of tables, or padded sequences."""
     if isinstance(scores, list | tuple) and len(scores):
         return as_array(scores[0]).ndim == 2
     return getattr(scores, "ndim", 0) == 3

@@ -23,7 +23,7 @@ def check_versions(node: str, found: Mapping[str, str], wanted: Mapping[str, str
     Args:
         node: Its name.
         found: Its versions.
-        wanted: Those of the process that asks and tells.
+        wanted: The versions of the process that asks and tells.
 
     Raises:
         InputError: They differ; one line names the package and the remedy.

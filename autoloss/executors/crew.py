@@ -146,7 +146,7 @@ class Crew(ABC):
 
     @abstractmethod
     def replace(self, worker: int) -> str:
-        """Put a worker in the place of a worker that has died; return how it has died."""
+        """Replace a worker that has died; return how it has died."""
 
     def choose_together(self, jobs: Sequence[Job], asked: int, *, at_most: int) -> Together:
         """Return the number of candidates to train together, in all workers.

@@ -157,7 +157,7 @@ class ProcessCrew(Crew):
                 return self._workers.index(process), message
 
     def replace(self, worker: int) -> str:
-        """Start a worker in the place of a worker that has died; return how it has died."""
+        """Replace a worker that has died; return how it has died."""
         assert self._setup is not None
         status = self._workers[worker].kill()
         self._workers[worker] = self._new(self._setup)

@@ -38,7 +38,7 @@ START_SECONDS = 30.0
 LOOK_SECONDS = 5.0
 """Seconds between two looks for nodes that have joined."""
 _KEPT = 4
-"""Divisions of rows in the object store, those that were used last."""
+"""The most divisions of rows in the object store: the last used."""
 
 
 class RayCrew(Crew):
@@ -69,7 +69,7 @@ class RayCrew(Crew):
         return [key for key, hand in enumerate(self._hands) if hand.is_ready]
 
     def __len__(self) -> int:
-        """Return the number of workers, those that are starting or lost included."""
+        """Return the number of workers, with starting and lost workers."""
         return sum(not hand.is_gone for hand in self._hands)
 
     @property
@@ -223,7 +223,7 @@ class RayCrew(Crew):
                 raise UnsendableError(str(error)) from error
             kept = self._cluster.ray.put(stored.getvalue()), jobs
         while len(self._data) >= _KEPT:
-            # Those that were not used for longest.
+            # The least recently used.
             self._data.pop(next(iter(self._data)))
         self._data[id(jobs)] = kept
         return kept[0]

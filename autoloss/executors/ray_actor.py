@@ -117,7 +117,7 @@ class RayWorker:
         threading.Thread(target=Worker(self._link).run, daemon=True).start()
 
     def exchange(self, call: Call) -> Reply:
-        """Take the messages of the search, and return those for it as soon as there are some."""
+        """Take the messages of the search, and return the messages for it, once there are some."""
         link = self._link
         if call.life not in ("", self._life):
             return Reply(self._life, os.getpid(), self._place, 0, 0, ())

@@ -24,7 +24,7 @@ _STORE_BYTES = 200 << 20
 """Object store of a cluster on this machine; Ray writes larger data to its folder on the disk."""
 _REACHED_SECONDS, _PROBED_SECONDS = 10.0, 90.0
 _CALLS = 4
-"""Calls that an actor answers at once: the latest, and earlier ones, which it ends."""
+"""Calls that an actor answers at once: the latest, and earlier calls, which it ends."""
 _SHOWN = 8
 """Nodes that the sentence on the workers names."""
 

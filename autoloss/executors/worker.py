@@ -47,7 +47,7 @@ from autoloss.training.estimate import measure_costs
 from autoloss.training.together import choose_together
 
 _KEPT = 2
-"""Divisions of rows that a worker keeps open, those that it used last."""
+"""The most divisions of rows that a worker keeps open: the last used."""
 
 
 class Link(Protocol):
@@ -176,7 +176,7 @@ class Worker:
         """Return the divisions of the rows that a message refers to."""
         jobs = self._data.pop(data, None) or self._link.jobs(data)
         while len(self._data) >= _KEPT:
-            # Those that were not used for longest.
+            # The least recently used.
             self._data.pop(next(iter(self._data)))
         self._data[data] = jobs
         return jobs
@@ -184,7 +184,7 @@ class Worker:
     def _spare(self, report: EpochReport, alive: Sequence[int]) -> Collection[int]:
         self._alive = ()
         if report.candidates != self._size:
-            # The memory was full, and the places are those of a part of the share.
+            # The memory was full, and the places refer to a part of the share.
             return ()
         left = self._leaving.intersection(alive)
         self._alive = tuple(place for place in alive if place not in left)

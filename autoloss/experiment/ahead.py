@@ -21,8 +21,8 @@ class Ahead(Generic[T]):
     """A value that a thread computes early if there is time, and the caller later if not.
 
     Args:
-        work: Computes the value. In the thread it has one thread of OpenMP, because idle ones that
-            wait for each other take the processors of the processes that train.
+        work: Computes the value. In the thread it has one thread of OpenMP, because idle threads
+            that wait for each other take the processors of the processes that train.
     """
 
     def __init__(self, work: Callable[[], T]) -> None:

@@ -37,7 +37,7 @@ def divisions_of(
         facts: Facts on the classes.
         teacher: The teacher of the rows; None for none.
         negatives: Negatives to train on for each positive; 0 for all.
-        model: A custom network in the place of the built-in one.
+        model: A custom network in place of the built-in network.
     """
     return Divisions.of(
         folds,

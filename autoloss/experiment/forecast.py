@@ -31,7 +31,7 @@ class _Part:
     Args:
         trainings: Their number.
         size: Length of an epoch.
-        share: Expected epochs as a share of those of as many training runs that reach their end.
+        share: Expected epochs as a share of the epochs of as many complete training runs.
     """
 
     trainings: float

@@ -34,7 +34,7 @@ class HeldOutRows:
         rows: Numbers of the rows in their table; a row appears for every training run that held it
             out, and for each of its items.
         clusters: The cluster of each row.
-        keys: Numbers that tell the items apart: those of the rows for one label a row; see
+        keys: Numbers that identify the items: row numbers for one label a row; see
             `Items.keys`.
         sizes: The number of rows of each training run.
         row_costs: The cost of each row; None for 1.
@@ -52,7 +52,7 @@ class HeldOutRows:
 
     @cached_property
     def pooled(self) -> PooledRows:
-        """Return the items, each of them once."""
+        """Return the items, each once."""
         return PooledRows.of(self.keys, self.targets)
 
 
@@ -75,7 +75,7 @@ class HeldOut:
 
     @property
     def pooled(self) -> PooledRows:
-        """Return the items, each of them once."""
+        """Return the items, each once."""
         return self.of.pooled
 
     def raw(self) -> FloatArray:
@@ -84,7 +84,7 @@ class HeldOut:
         return self.pooled.mean([log_probs])
 
     def items(self, facts: ClassFacts) -> Items:
-        """Return the items with their clusters, each of them once."""
+        """Return the items with their clusters, each once."""
         clusters = torch.from_numpy(self.pooled.once(self.of.clusters))
         costs = self.of.row_costs
         own = None if costs is None else torch.from_numpy(self.pooled.once(costs))
@@ -100,7 +100,7 @@ class HeldOut:
 
 
 def pooled_items(pooled: PooledRows, clusters: Tensor, facts: ClassFacts) -> Items:
-    """Return the items that several training runs held out, each of them once.
+    """Return the items that several training runs held out, each once.
 
     Args:
         pooled: The items, told apart by `Items.keys`.
@@ -141,7 +141,7 @@ class HeldOutFinalists:
         return np.stack(means)
 
     def items(self, facts: ClassFacts) -> Items:
-        """Return the items with their clusters, each of them once."""
+        """Return the items with their clusters, each once."""
         return self._first.items(facts)
 
     def lowest(self, rows: IntArray, among: Sequence[int]) -> Weights:

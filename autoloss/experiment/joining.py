@@ -74,7 +74,7 @@ def join(study: str | Path, again: Request, *, progress: Progress, wait: float =
 
     Raises:
         StudyNotFoundError: There is no such study.
-        InputError: Something is missing here, or the data are not those of the study.
+        InputError: Something is missing here, or the data are not the study's.
     """
     told = list[TrialRecord]()
     opened = _begun(study, again, told, progress=progress, wait=wait)

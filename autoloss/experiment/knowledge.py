@@ -40,7 +40,7 @@ PROVIDED = (
 TEACHER = "teacher"
 """The key of a study's origin that holds the record of the teacher."""
 OF_TOKENS = ("progress", "norms", "mixup", "cosine head", "unbiased head")
-"""Those that it gives to losses of the tags of sequences, whose tokens have no row numbers."""
+"""Its values for losses of the tags of sequences, whose tokens have no row numbers."""
 
 
 def _network_text(model: Model) -> str:
@@ -211,7 +211,7 @@ class ClassKnowledge:
 
     @property
     def late(self) -> tuple[str, ...]:
-        """Return the targets whose trials come after those of all others."""
+        """Return the targets whose trials come last."""
         is_late = self.teacher is not None and self.teacher.is_late
         return ("distillation",) if is_late else ()
 

@@ -252,7 +252,7 @@ def _rule(model: Classifier) -> StrangerRule:
 
 
 def with_locked(model: Classifier, locked: LockedPredictions) -> Classifier:
-    """Return a model that knows the scores of locked rows in the place of those of held-out rows.
+    """Return a model with the scores of locked rows in place of held-out rows.
 
     Its mean is the mean of all members there, as for new rows; a row that was held out has the
     scores of few members, which differ more.

@@ -144,7 +144,7 @@ class StrangerRows:
     def taken(
         self, encodings: Sequence[Any], rows: NDArray[np.int64] | None = None
     ) -> list[Inputs]:
-        """Return the rows that are used, encoded by each encoding: those that choose first.
+        """Return the used rows, encoded by each encoding: the choosing rows first.
 
         Cells that an encoding cannot use count as missing: OOD rows may have cells of their own.
 

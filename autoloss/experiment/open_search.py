@@ -63,7 +63,7 @@ class OpenSearch:
             readout: Their read-out.
 
         Raises:
-            InputError: A metric is no number.
+            InputError: A metric is not a number.
         """
         pairs = zip(folds, outcomes, strict=True)
         members = [member_of(fold, one, readout) for fold, one in pairs]

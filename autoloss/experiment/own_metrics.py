@@ -24,8 +24,8 @@ def check_metrics(own: OwnMetrics, data: StudyData, space: Space) -> None:
         space: The space.
 
     Raises:
-        InputError: A metric is no number, not finite, or depends on the order of the rows; or a
-            metric of models meets a judge that does not train the finalists again.
+        InputError: A metric is not a number, is not finite, or depends on the order of the rows;
+            or a metric of models meets a judge that does not train the finalists again.
     """
     if not own.metrics:
         return

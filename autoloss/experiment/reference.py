@@ -43,7 +43,7 @@ def boost(session: SearchSession, train: Sequence[Part], test: Part) -> Boosted 
         test: The part to predict.
 
     Returns:
-        The predictions of the items; None for inputs that are no table, if there are very many
+        The predictions of the items; None for inputs that are not a table, if there are very many
         labels, or it would probably take longer than the time limit allows.
     """
     data, deadline = session.opened.data, session.timetable.reference_by

@@ -170,7 +170,7 @@ def replicate(
         for one in study.own_metrics
         if one.is_of_trainings
     }
-    # Their predictions are those of the held-out rows now.
+    # Their predictions for the held-out rows are kept now.
     del scores
     return Replication(
         Replicates(
@@ -221,7 +221,7 @@ def make_divisions(
     Args:
         session: The search.
         folds: The divisions.
-        trials: The trials that train on them; a teacher learns only for those that need it.
+        trials: The trials that train on them; a teacher learns only if some of them need it.
     """
     study, opened = session.study, session.opened
     is_taught = any(map(needs_teacher, trials))

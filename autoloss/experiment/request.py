@@ -113,8 +113,8 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
     Its parts declare each option once: default, type, and form in the study's file.
 
     Args:
-        data: The data; None if they were no file, which the study does not keep.
-        frames: Data that were no file, such as a DataFrame: ``source``, ``valid``, ``test``,
+        data: The data; None if they were not a file, which the study does not keep.
+        frames: Data that were not a file, such as a DataFrame: ``source``, ``valid``, ``test``,
             ``ood``.
         objects: Other options that the study does not keep.
     """

@@ -155,7 +155,7 @@ def search_again(
 
 
 def _admit_given(again: Request) -> None:
-    """Note the files of code that the user names again; those of the other options are opened."""
+    """Note the files of code that the user names again; other options' files are opened."""
     for name in ("data", "valid", "test", "ood", "teacher"):
         place = path_of(getattr(again, name))
         file = (place or "").rpartition(":")[0] if ".py:" in (place or "") else place

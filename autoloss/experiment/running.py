@@ -42,7 +42,7 @@ def run(opened: OpenSearch, *, judge_now: bool = False) -> SearchResult:
 
     Args:
         opened: The study with everything that its search needs.
-        judge_now: Whether to conclude with the trials that have ended, without new ones.
+        judge_now: Whether to conclude with the trials that have ended, without new trials.
 
     Raises:
         SearchInterrupted: The user interrupted it.

@@ -114,7 +114,7 @@ def ship(
             summary, trial.number, reason=reason.strip() or rule_sentence(summary, by)
         )
     if not is_there:
-        # The trial ships alone, also in the place of a blend.
+        # The trial ships alone, also in place of a blend.
         alone = tuple(
             replace(one, ships=one.name != "blend" and one.numbers == (trial.number,))
             for one in summary.policies

@@ -44,7 +44,7 @@ def let_teach(session: SearchSession) -> None:
 def border(session: SearchSession) -> int | None:
     """Return the slot of the first trial that a search without its own teacher must not train.
 
-    Other processes may ask trials at the same time, so that the number of trials is no border.
+    Other processes may ask trials at the same time, so that the number of trials is not a limit.
     """
     has_learnt = session.divisions.jobs[0].teacher is not None
     return session.study.plan.early if session.study.plan.late and not has_learnt else None
@@ -97,7 +97,7 @@ def spare_teacher(session: SearchSession) -> None:
 
 
 def best_trials(study: Study) -> list[int]:
-    """Return the trials that teach: those of the lowest refined log loss, the best first.
+    """Return the trials that teach, of the lowest refined log loss, the best first.
 
     Raises:
         TrainingError: None has a model.
@@ -120,7 +120,7 @@ def _best(refined: Mapping[int, float]) -> list[int]:
 def train_outer(
     session: SearchSession, folds: Sequence[Fold], trials: Sequence[Trial]
 ) -> tuple[Divisions, list[Trained]]:
-    """Train trials in every outer fold; those with hard labels first, if they teach the others.
+    """Train trials in every outer fold; trials with hard labels first, if they teach the others.
 
     A fold has teachers of its own, which are chosen on its validation rows: its test rows, on
     which the study chose among its trials, decide nothing.

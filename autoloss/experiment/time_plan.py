@@ -39,7 +39,7 @@ LEAST_OUTER_TRIALS = 4
 BLENDED = 2
 """Trials whose mean ships, as planned."""
 GROWING = 4
-"""Training runs of a finalist that take as long as those of both losses on growing parts."""
+"""Training runs of a finalist that take as long as both losses on growing parts."""
 REFIT_MARGIN = 1.3
 """The training run on all rows is left out if the stages before it take longer than planned."""
 

@@ -274,7 +274,7 @@ class Timetable:
         Args:
             members: Training runs.
             epochs: The most epochs of any of them.
-            share: The rows relative to those of a final training run.
+            share: The rows relative to the rows of a final training run.
         """
         work = replace(self._now, used=1.0)
         return work.population_seconds(members, epochs=epochs, size=share * work.final_size)
@@ -283,7 +283,7 @@ class Timetable:
         """Return the expected seconds that a teacher learns for a division.
 
         Args:
-            share: Its rows relative to those of a final training run.
+            share: Its rows relative to the rows of a final training run.
         """
         work = self._now
         return work.taught_seconds(self.plan.epochs) * share * work.final_size
@@ -331,7 +331,7 @@ class Timetable:
 
     @property
     def left(self) -> float:
-        """Return the expected seconds that are left, at most those of the limit."""
+        """Return the expected seconds that are left, at most the limit."""
         left, limited = self.forecast.left, self.clock.left
         if limited is None:
             return left

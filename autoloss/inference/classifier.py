@@ -155,7 +155,7 @@ class Classifier(Shown):
     def member_logits(self, number: int, inputs: Inputs) -> Tensor:
         """Return the raw scores of a member for its encoded rows, float64, ``(N, C)``.
 
-        Those of the tokens of sequences are ``(1, T, C)``.
+        For the tokens of sequences they are ``(1, T, C)``.
         """
         own = self.members[number]
         is_sequence = self.task.kind == "sequence"
@@ -279,7 +279,7 @@ class Classifier(Shown):
         return np.split(values, np.cumsum(inputs.lengths.numpy())[:-1])
 
     def shown_probs(self, log_probs: Tensor) -> NDArray[np.float64]:
-        """Return probabilities as `predict_proba` shows them, of several labels those of yes.
+        """Return probabilities as `predict_proba` shows them, for several labels of yes.
 
         Shape:
             ``(N, C)`` → ``(N, C)``; of several labels ``(N, L, 2)`` → ``(N, L)``; of the tokens of
@@ -321,7 +321,7 @@ class Classifier(Shown):
         """
         scores = torch.from_numpy(probs)
         if self.task.constrained:
-            # Those of a single sequence.
+            # The tokens of a single sequence.
             return allowed_tags(scores.log().numpy(), np.arange(len(probs)) > 0, self.task.tags)
         if self.labels_each:
             likeliest = scores.argsort(dim=-1, descending=True, stable=True)[:, : self.labels_each]

@@ -1,4 +1,4 @@
-"""Predictions for a table of any length, piece by piece, equal to those for the whole table."""
+"""Predictions for a table of any length, piece by piece, as for the whole table."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def raw_scores(
         weights: Its weights.
         spec: The loss, which decides the last layer.
         inputs: The rows.
-        of_tokens: Whether the labels are those of the tokens of the rows.
+        of_tokens: Whether the tokens of the rows have the labels.
 
     Shape:
         - weights: ``(P,)``

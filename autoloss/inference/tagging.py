@@ -71,7 +71,7 @@ def tagged(
         label: The name of the table in messages.
 
     Raises:
-        InputError: A column is missing, or its cells are no lists of one length.
+        InputError: A column is missing, or its cells are not lists of one length.
     """
     return _read_and_tagged(classifier, data, label=label)[1:]
 

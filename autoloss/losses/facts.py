@@ -124,7 +124,7 @@ class ClassFacts:
         return self.population.sum(-2) if self.task == "multilabel" else self.population
 
     def over_classes(self, logits: Tensor) -> Tensor:
-        """Return logits with an axis of classes: those z of yes-or-no labels as pairs (0, z).
+        """Return logits with an axis of classes: logits z of yes-or-no labels as pairs (0, z).
 
         Shape:
             multi-label ``(..., L)`` → ``(..., L, 2)``; others ``(..., C)`` → the same.

@@ -144,7 +144,7 @@ class Objective:
         return kept
 
     def joined(self, other: Objective) -> Objective:
-        """Return the objective of these candidates and, after them, those of another objective."""
+        """Return the objective of these candidates, followed by another objective's candidates."""
         both = Objective(
             self.specs + other.specs,
             self.facts.joined(other.facts),
@@ -268,7 +268,7 @@ class Objective:
         return list(torch.split_with_sizes(in_order, self._sizes))
 
     def _joined(self, parts: Sequence[Tensor]) -> Tensor:
-        """Return the rows of all candidates from those of the groups."""
+        """Return the rows of all candidates from the rows of the groups."""
         values = parts[0] if len(parts) == 1 else torch.cat(list(parts))
         return values if self._back is None else values[self._back]
 

@@ -149,7 +149,7 @@ def files_of(given: Losses | None) -> tuple[str, ...]:
 
 
 def has_objects(given: Losses | None) -> bool:
-    """Return whether any given loss is no path."""
+    """Return whether any given loss is an object, not a path."""
     return any(not isinstance(one, (str, Path)) for one in _several(given))
 
 

@@ -58,12 +58,12 @@ def shipped() -> Mapping[str, Loss]:
 
 @cached
 def discover() -> Mapping[str, Loss]:
-    """Return all losses by name: first those of autoloss, then the registered losses."""
+    """Return all losses by name: first the losses of autoloss, then the registered losses."""
     return MappingProxyType({**shipped(), **OWN})
 
 
 def names(task: TaskKind | None = None) -> tuple[str, ...]:
-    """Return the names, without aliases, of all losses or of those for a kind of label.
+    """Return the names, without aliases, of all losses or of the losses for a kind of label.
 
     Examples:
         >>> names(task="multilabel")[:3]

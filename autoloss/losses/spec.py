@@ -200,7 +200,7 @@ class LossSpec(SpecData):
             task: See `module`.
             class_weights: See `module`; by default the value of the search.
             class_similarity: See `module`; by default the value of the search.
-            tuned: Settings and read-out for the code; by default those of the search.
+            tuned: Settings and read-out for the code; by default the search's.
 
         Raises:
             InputError: If the loss has no form for the task, lacks a value that it needs, or uses

@@ -49,7 +49,7 @@ def find_mistakes(settings: Mapping[str, Any]) -> list[str]:
 
 
 def canonical(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a loss with names in the place of aliases.
+    """Return the settings of a loss with names in place of aliases.
 
     Examples:
         >>> canonical({"base": "focal", "prior": "balanced_softmax"})
@@ -82,7 +82,7 @@ def _without_effect(key: str, known: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def _likely(key: str, *known: Iterable[str]) -> set[str]:
-    """Return the likely keys: those of the same owner, or all keys if there are none."""
+    """Return the likely keys: the keys of the same owner, or all keys if there are none."""
     keys = {name for some in known for name in some}
     owner = key.partition(".")[0] + "."
     return {name for name in keys if name.startswith(owner)} or keys

@@ -1,4 +1,4 @@
-"""Labels in the place of hard labels: smoothed and mixed labels, and the inverse of smoothing."""
+"""Labels in place of hard labels: smoothed and mixed labels, and the inverse of smoothing."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ class Mix:
         return torch.where((bottom > top) & (right > left), 1.0, self.share)
 
     def cut(self, pictures: Tensor) -> Tensor:
-        """Return images with a box of each partner in the place of their own pixels.
+        """Return images with a box of each partner in place of their own pixels.
 
         Shape:
             ``(K, B, H, W, C)`` → ``(K, B, H, W, C)``.

@@ -19,7 +19,7 @@ def cost_decisions(probs: Tensor, cost_matrix: Tensor | Sequence[Sequence[float]
     Args:
         probs: Calibrated probabilities: decisions are cheapest where these are right.
         cost_matrix: Cost of a decision (column) where a class is true (row), in any unit; a column
-            after those of the classes is the decision for none of them.
+            after the classes is the decision for none of them.
 
     Shape:
         probs (..., N, C), cost_matrix (C, D), result (..., N), int64.
@@ -149,7 +149,7 @@ def label_decisions(probs: Tensor, thresholds: Tensor) -> Tensor:
 
     Args:
         probs: Probability of yes for each label.
-        thresholds: Those of `label_thresholds`.
+        thresholds: The thresholds of `label_thresholds`.
 
     Shape:
         probs (..., L), thresholds (L,), result (..., L), bool.

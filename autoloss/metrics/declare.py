@@ -70,7 +70,7 @@ class Declaration:
         """Check that the title and the meaning are there.
 
         Raises:
-            TypeError: If the title is empty or the meaning is no sentence.
+            TypeError: If the title is empty or the meaning is not a sentence.
         """
         if not self.title or not self.meaning.endswith("."):
             shown = f"title={self.title!r}, meaning={self.meaning!r}"

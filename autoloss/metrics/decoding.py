@@ -1,4 +1,4 @@
-"""The likeliest tags of sequences among those whose transitions are allowed."""
+"""The likeliest tags of sequences with allowed transitions."""
 
 from __future__ import annotations
 

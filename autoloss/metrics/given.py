@@ -49,7 +49,7 @@ class OwnMetrics:
     def resolved(
         self, metric: str | MetricFunction | Metric | None
     ) -> str | MetricFunction | Metric | None:
-        """Return a metric as `resolve_metric` takes it: one of these in the place of its name."""
+        """Return a metric as `resolve_metric` takes it: one of these in place of its name."""
         if isinstance(metric, str):
             return self.named(name_of_place(metric) if is_own_place(metric) else metric) or metric
         return metric
@@ -166,7 +166,7 @@ def _opened(name: str, given: OwnMetric) -> tuple[Metric | None, Origin | None]:
 
 
 def _check_name(name: str) -> None:
-    """Refuse a name that is taken, or is no name.
+    """Refuse a name that is taken, or is not a name.
 
     Raises:
         InputError: It is.

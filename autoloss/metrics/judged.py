@@ -67,7 +67,7 @@ class Judged:
         given_wrong: Whether each decision is wrong; by default the decision is the largest score.
         log_odds: Scores that rank the items by class 1; by default the scores of class 1.
         places: The label of each item; None for one label a row.
-        tokens: The sequence of each item; None if the items are no tokens.
+        tokens: The sequence of each item; None if the items are not tokens.
         row_costs: The cost of each item, by which those of its decisions are multiplied; None for
             1.
 
@@ -185,8 +185,8 @@ class Judged:
     def averaged(self) -> Counts:
         """Return the counts that averages are made of.
 
-        Of several labels a row, the decisions are those at thresholds for F1, of each label, that
-        other rows decide; a mean leaves out labels that all rows have, or none.
+        Of several labels a row, decisions are made at thresholds for F1, of each label, that other
+        rows decide; a mean leaves out labels that all rows have, or none.
         """
         if self.places is None:
             hits, true, decided = self._counts

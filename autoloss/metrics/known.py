@@ -44,7 +44,7 @@ def _read() -> tuple[Mapping[str, Declaration], Mapping[str, str]]:
 
 
 DECLARED, ALIASES = _read()
-"""The metrics by name; the name behind each alias, such as those of scikit-learn's scorers."""
+"""The metrics by name; the name behind each alias, such as the names of scikit-learn's scorers."""
 NAMES = tuple(DECLARED)
 
 

@@ -86,7 +86,7 @@ def _tables(
 
 
 def _best(every: FloatArray, yes: FloatArray) -> FloatArray:
-    """Return the edge with the highest F1, the middle of equal ones: (..., bins) -> (...)."""
+    """Return the edge with the highest F1, the middle of equal edges: (..., bins) -> (...)."""
     decided, hits = (np.flip(np.flip(one, -1).cumsum(-1), -1)[..., 1:] for one in (every, yes))
     below = decided + yes.sum(-1, keepdims=True)
     value = np.divide(2.0 * hits, below, out=np.zeros_like(below), where=below > 0)

@@ -65,7 +65,7 @@ def plain_weights(pairs: Sequence[Pair]) -> list[Pair]:
 def score_with_intervals(
     name: str, pairs: Sequence[Pair], weights: Sequence[Pair]
 ) -> StrangerScore:
-    """Return the figures of a score; the first weights are those of the rows themselves."""
+    """Return the figures of a score; the first weights are the rows' own."""
     found = mean_detection(pairs, weights)
     return StrangerScore(
         name,

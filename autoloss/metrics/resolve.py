@@ -129,7 +129,7 @@ def resolve_metric(
     """Return the metric of a name or of a function.
 
     Args:
-        metric: A name of `known.NAMES`, which are those of scikit-learn's scorers, or a
+        metric: A name of `known.NAMES`, which are the names of scikit-learn's scorers, or a
             function of probabilities (N, C) and classes (N,) that returns a number. None is the
             expected cost where there is a cost matrix, else the error.
         facts: The kind of label and its classes, to refuse a metric that does not fit them; not
@@ -242,7 +242,7 @@ def metric_of(
         lower_is_better: The direction; by default the function's attribute.
 
     Raises:
-        InputError: If it is no function, or has no direction.
+        InputError: If it is not a function, or has no direction.
     """
     if not callable(function):
         raise InputError(f"A metric must be a name or a function, but got metric={function!r}.")

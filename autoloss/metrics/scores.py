@@ -147,7 +147,7 @@ def _scores(
     metric: Metric,
     own: Sequence[Metric],
 ) -> Scores:
-    """Compute every metric and blank those of candidates without finite logits.
+    """Compute every metric; candidates without finite logits have NaN.
 
     Metrics of models are left out.
     """

@@ -24,7 +24,7 @@ def quotient_of(name: str, judged: Judged) -> FloatArray | None:
         judged: The predictions of one candidate, each token once.
 
     Returns:
-        The parts; None for a metric that is no such quotient.
+        The parts; None for a metric that is not a quotient.
     """
     if name not in ("entity_f1", "segment_overlap") or judged.tokens is None:
         return None

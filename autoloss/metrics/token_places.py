@@ -62,7 +62,7 @@ class TokenPlaces:
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """Items in the order of their sequences, each of them once.
+    """Items in the order of their sequences, each once.
 
     Args:
         index: Where each stands among the items.

@@ -15,7 +15,7 @@ from autoloss.core.settings import AugmentConfig
 def augmented(pixels: Tensor, seeds: Sequence[int], config: AugmentConfig, fill: Tensor) -> Tensor:
     """Return images cropped, shifted, mirrored, and with a square erased, each at random.
 
-    Pixels beyond an edge repeat those of the edge.
+    Pixels beyond an edge repeat the edge.
 
     Args:
         pixels: The images of G mini-batches, bytes.
@@ -41,7 +41,7 @@ def _one(pixels: Tensor, seed: int, config: AugmentConfig, fill: Tensor) -> Tens
     # Every number is drawn whatever the settings, so that they do not move each other's draws.
     down, right, corner = (draw.random((n, 2)) for _ in range(3))
     mirror = draw.random(n) < 0.5 if config.mirror else np.zeros(n, dtype=bool)
-    # Of a generator of its own, so that the draws above are those of a space without it.
+    # Of its own generator, so that the draws above equal the draws of a space without it.
     shorter, top, left = np.random.default_rng([seed, 1]).random((3, n, 1))
     share = 1.0 - config.crop * shorter
     rows = _cropped(share, top, h) + _shift(down[:, :1], config.shift, h)

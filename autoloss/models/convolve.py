@@ -19,8 +19,8 @@ def convolve(
 ) -> Tensor:
     """Return the convolution of 3 x 3 places, candidate by candidate, zeros beyond the edges.
 
-    The weights have the order rows, columns, inputs, so that those of `torch.nn.Conv2d`
-    ``(O, C, 3, 3)`` are those of a candidate after ``permute(0, 2, 3, 1)``.
+    The weights have the order rows, columns, inputs, so that weights of `torch.nn.Conv2d`
+    ``(O, C, 3, 3)`` fit a candidate after ``permute(0, 2, 3, 1)``.
 
     Args:
         x: Places.

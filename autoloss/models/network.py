@@ -52,7 +52,7 @@ class Features:
 
 
 def joined_orders(parts: Sequence[Tensor], *, axis: int = 1) -> Tensor:
-    """Return tensors joined along G; along `axis` the shorter ones end in zeros.
+    """Return tensors joined along G; along `axis` the shorter tensors end in zeros.
 
     Shape:
         each ``(G_i, ..., B_i, ...)`` → ``(sum of G_i, ..., longest B, ...)``

@@ -222,7 +222,7 @@ class Items:
         return torch.bincount(codes, minlength=kinds * n_classes).view(kinds, n_classes)
 
     def scores(self, values: Tensor) -> Tensor:
-        """Return scores of the items from those in the layout of the losses, with a class axis.
+        """Return scores of the items from scores in the layout of the losses, with a class axis.
 
         Args:
             values: Scores of K candidates for everything in `shape`.

@@ -31,7 +31,7 @@ class LabelTemperatures:
     by_fold: Tensor
 
     def of_items(self, numbers: Tensor) -> Tensor:
-        """Return those of all items for some items, by their labels: (M,) -> (K, M)."""
+        """Return the temperatures of some items, by their labels: (M,) -> (K, M)."""
         return self.every[:, numbers]
 
     def crossfitted(self, numbers: Tensor, folds: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ def fit_label_temperatures(
 
 
 def _near(log_beta: Tensor, centre: Tensor) -> Tensor:
-    """Return log inverse temperatures that are near the shared ones and within the bounds."""
+    """Return log inverse temperatures near the shared temperatures and within the bounds."""
     near = log_beta.maximum(centre - _FARTHEST).minimum(centre + _FARTHEST)
     return near.clamp(-LOG_BETA_BOUND, LOG_BETA_BOUND)
 
@@ -135,7 +135,7 @@ def _moments(
     The curvature is that of Fisher, which is never below zero.
 
     Args:
-        margins: Scores of the true answer less those of the other.
+        margins: Scores of the true answer less scores of the other.
         log_beta: Log inverse temperatures.
         index: The place of each item among labels and folds.
         shape: Labels and folds.

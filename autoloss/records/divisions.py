@@ -29,7 +29,7 @@ class LabelCount:
 class DataSummary:
     """The data: rows of each part, columns, classes and notes on their preparation.
 
-    ``n_train`` and ``n_valid`` are those of the first division; ``n_test`` is 0 if no
+    ``n_train`` and ``n_valid`` refer to the first division; ``n_test`` is 0 if no
     row is locked. ``class_weights`` and ``class_similarity`` come from the user, None if not
     given. ``reasons`` has the reason for the kind of each of ``columns``, and ``aside`` the
     purpose of each column that is neither an input nor the target; both are empty in older

@@ -11,7 +11,7 @@ from autoloss.records.reliability import Reliability
 class LabelFigures:
     """One label on the rows of the verdict.
 
-    Figures of decisions are those of the shipped model if yes is decided for where it is likelier,
+    Figures of decisions refer to the shipped model if it decides for yes where yes is likelier,
     unless the threshold is named.
 
     Args:

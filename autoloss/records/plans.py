@@ -25,7 +25,7 @@ class Plan:
         device: ``"cpu"`` or ``"cuda"``.
         notes: Findings in the data and the choices that follow, one sentence each.
         name: The study's name; empty if no study has begun.
-        metric: The metric in the place of error.
+        metric: The metric in place of error.
         resampling: How rows are divided, in a sentence or two.
         verdict: ``"locked"`` test rows; ``"out_of_fold"``: all rows, by training runs that held
             them out; or ``"nested"`` cross-validation.

@@ -83,7 +83,7 @@ class Summary(Shown):
         created: When the study finished, ISO 8601, UTC.
         version: Version of autoloss.
         command: The command that makes the study again.
-        metric: The metric in the place of error.
+        metric: The metric in place of error.
         lower_is_better: Its direction.
         data: The data.
         settings: Space, seed, network, batch size, budget, device: name to value.

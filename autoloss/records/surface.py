@@ -48,7 +48,7 @@ class Surface:
         shares: The losses of the class shares of these labels.
         largest: The largest eigenvalues of the two Hessians.
         smallest: Their smallest eigenvalues.
-        slices: Two along leading directions, then two along random ones.
+        slices: Two along leading directions, then two along random directions.
     """
 
     rows: int

@@ -30,7 +30,7 @@ class SegmentLengths:
 
     Args:
         name: ``"truth"``, ``"challenger"`` or ``"tuned cross-entropy"``.
-        counts: Segments of 1, 2, 3, ... tokens; the last place has all longer ones too.
+        counts: Segments of 1, 2, 3, ... tokens; the last place has all longer segments too.
         segments: All segments.
         mean: Their mean length in tokens; NaN without segments.
     """
@@ -46,10 +46,10 @@ class TaggedSequence:
     """A sequence with its true and its decided tags, as places among the tags.
 
     Args:
-        number: The number of the sequence among those of the verdict.
+        number: The number of the sequence among the verdict's sequences.
         truth: The true tags; -1 where missing.
         challenger: The tags that the challenger decides for.
-        baseline: Those of tuned cross-entropy.
+        baseline: The tags of tuned cross-entropy.
     """
 
     number: int

@@ -38,7 +38,7 @@ class TrainingReport:
 
     @property
     def has_model(self) -> bool:
-        """Return whether it left weights to compare with those of other training runs."""
+        """Return whether it left weights to compare with other training runs."""
         return self.state in ("complete", "stopped")
 
 
@@ -47,7 +47,7 @@ def merged(reports: Sequence[TrainingReport]) -> TrainingReport:
 
     The trial diverged if it did on any division, else it was stopped if any run was. Its
     curve is the mean of the curves, up to the epoch at which it diverged; its seconds are the sum,
-    its epochs those of the longest run.
+    its epochs the longest run's.
 
     Args:
         reports: The report of each division.

@@ -187,7 +187,7 @@ class Refit:
     """The last training run of the shipped model, on all rows, which no figure belongs to.
 
     Args:
-        n_rows: The rows: also those that were locked or validated on, but no given test rows.
+        n_rows: The rows, with locked and validation rows, but without given test rows.
         is_done: Whether the shipped model was trained on them.
         reason: Why it was, or why not, or why only a part of it was.
         trained: Its members that were trained on them.

@@ -11,7 +11,7 @@ from autoloss.report.roles import positive_quoted
 from autoloss.report.shipped import judged, judged_words
 from autoloss.report.words import MISSING, share_text, value_text
 
-# Of more classes the report shows those with the lowest recall; summary.json has all.
+# Of more classes the report shows the classes of lowest recall; summary.json has all.
 _CLASSES = 40
 _RECALLS = (0.5, 0.8, 0.9, 0.95, 0.99)
 

@@ -140,7 +140,7 @@ def _temperature(row: ReadoutRow) -> str:
 def class_rows(found: Diagnosis, *, most: int = MOST_ROWS) -> list[tuple[str, ...]]:
     """Return a row per class: name, rows, share, mean probability, band, error, gradients.
 
-    Of many classes it shows those with the largest share of the first loss's gradient.
+    Of many classes it shows the largest shares of the first loss's gradient.
     """
     shown = chosen_classes(found, most)
     return [

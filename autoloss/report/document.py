@@ -43,7 +43,7 @@ def summary_from_json(text: str) -> Summary:
         The summary.
 
     Raises:
-        InputError: If the text is no JSON, no summary, or one of a later version.
+        InputError: If the text is not a JSON summary of a known version.
     """
     try:
         plain = parsed_json(text)

@@ -1,4 +1,4 @@
-"""The report as markdown: the same facts as the page, tables in the place of figures."""
+"""The report as markdown: the same facts as the page, tables in place of figures."""
 
 from __future__ import annotations
 

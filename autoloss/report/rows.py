@@ -46,7 +46,7 @@ def judge_of(summary: Summary) -> Judge:
 
 
 def is_nested(summary: Summary) -> bool:
-    """Return whether a nested cross-validation stands in the place of locked test rows."""
+    """Return whether a nested cross-validation replaces locked test rows."""
     return judge_of(summary) == "nested"
 
 

@@ -20,7 +20,7 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema_json() -> str:
-    """Return the schema as it is shipped; ``python -m autoloss.report.schema`` writes it anew."""
+    """Return the schema as it is shipped; ``python -m autoloss.report.schema`` writes it again."""
     return (resources.files("autoloss.report") / FILE).read_text(encoding="utf-8")
 
 

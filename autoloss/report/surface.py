@@ -63,7 +63,7 @@ def surface_text(found: Surface) -> str:
 
 
 def slice_chart(found: Surface, one: SurfaceSlice, name: str) -> Markup:
-    """Return both losses along a slice, relative to those of the class shares."""
+    """Return both losses along a slice, relative to the losses of the class shares."""
     frame = Frame((-1.0, 1.0), (0.0, _TOP))
     frame.path([(-1.0, 1.0), (1.0, 1.0)], "diagonal")
     losses = ((one.cross_entropy, found.shares[0]), (one.squared, found.shares[1]))

@@ -39,7 +39,7 @@ class TagFacts:
 
 
 def tag_facts(summary: Summary) -> TagFacts | None:
-    """Return the words and the rows; None if the labels are no tags."""
+    """Return the words and the rows; None if the labels are not tags."""
     found = summary.tags
     if found is None:
         return None

@@ -47,7 +47,7 @@ class TrialRow:
 
 @dataclass(frozen=True)
 class FamilyRow:
-    """A family's trials in one line: all, those with a result, and the best."""
+    """A family's trials in one line: all, trials with a result, and the best."""
 
     family: str
     trials: int

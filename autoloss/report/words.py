@@ -283,7 +283,7 @@ def short(text: str, most: int = 28) -> str:
 
 
 def date_text(iso: str) -> str:
-    """Return an ISO 8601 moment to the minute, or the text itself where it is none."""
+    """Return an ISO 8601 moment to the minute, or the text itself if it is not a moment."""
     try:
         moment = datetime.fromisoformat(iso)
     except ValueError:

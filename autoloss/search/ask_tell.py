@@ -123,7 +123,7 @@ class AskTell:
         return self._session.left()
 
     def still_ours(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Return those of some trials that were not given to another process meanwhile.
+        """Return the trials that were not given to another process meanwhile.
 
         A machine that slept for longer than its lease loses its trials.
         """
@@ -273,7 +273,7 @@ class AskTell:
             seconds: Training time of each; by default the time since it was asked.
             curves: Learning curve of each; by default the reported curve.
             stopped: Whether each was cut off before the end of its training.
-            reports: How the training of each went, in the place of the three arguments above.
+            reports: How the training of each went, in place of the three arguments above.
             folds: Folds of the rows for the cross-fitted read-out; (N,). By default five.
             clusters: The cluster of each row, such as its group; (N,). By default rows are
                 independent.
@@ -286,7 +286,7 @@ class AskTell:
             Their records.
 
         Raises:
-            InputError: If shapes do not fit, or the rows differ from those of earlier trials.
+            InputError: If shapes do not fit, or the rows differ from earlier trials' rows.
         """
         if not trials:
             return ()
@@ -349,7 +349,7 @@ class AskTell:
                 others: the sampler then learns from its values at the last rung.
             seconds: Training time; by default the time since it was asked.
             curve: Its learning curve; by default the reported curve.
-            report: How its training went, in the place of the three arguments above.
+            report: How its training went, in place of the three arguments above.
         """
         teller, number = self._session.teller, _number(trial)
         if report is None:

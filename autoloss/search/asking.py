@@ -138,9 +138,9 @@ class Asker:
         return numbers
 
     def _ours(self, numbers: Sequence[int], lease: Lease) -> list[FrozenTrial]:
-        """Return the trials that hold their slot; end those whose slot another worker took.
+        """Return the trials that hold their slot; end trials whose slot another worker took.
 
-        A database that did not answer may have written a trial, and the repetition another one.
+        A database that did not answer may have written a trial, and the repetition another trial.
         """
         trials = self.ledger.trials()
         slots = {trials[number].user_attrs["slot"] for number in numbers}

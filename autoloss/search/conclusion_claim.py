@@ -69,7 +69,7 @@ class ConclusionClaim:
 
     @property
     def concluder(self) -> Concluded | None:
-        """Return the process that has concluded, or another one that concludes; None for none."""
+        """Return the process that has concluded or concludes; None for none."""
         if self.is_reached:
             return self.reached
         other = self.holder

@@ -199,7 +199,7 @@ def _check_plain(values: Mapping[str, Any]) -> None:
     """Check the types of the texts and numbers among settings.
 
     Raises:
-        TypeError: One has another type.
+        TypeError: A value has another type.
     """
     for one in fields(StudyConfig):
         kind, value = _PLAIN.get(str(one.type)), values.get(one.name)

@@ -1,4 +1,4 @@
-"""The tables that the machines of a study share in its database, beside those of Optuna.
+"""The tables that the machines of a study share in its database, beside Optuna's tables.
 
 They need no function of a certain database: the clock of the server decides which leases have
 ended, whatever the clocks of the machines say; a row changes hands only if it is as it was read;
@@ -56,7 +56,7 @@ def lost_file(url: str) -> Path | None:
 
 
 class SharedTables:
-    """The shared parts of the machines of one study: a clock, a lock, claims and files.
+    """The shared parts of the machines of a study: a clock, a lock, claims and files.
 
     Args:
         engine: The database.
@@ -145,7 +145,7 @@ class SharedTables:
         return sql.and_(_claims.c.study_id == self._study, _claims.c.name == name)
 
     def write(self, name: str, content: bytes) -> None:
-        """Store a file, compressed, in the place of an earlier file of that name."""
+        """Store a file, compressed, in place of an earlier file of that name."""
         packed = zlib.compress(content, 1)
         key = {"study_id": self._study, "name": name}
         rows = [

@@ -70,7 +70,7 @@ def confusion(
         baseline: Those of tuned cross-entropy.
         targets: The true classes.
         n_classes: The number of classes.
-        n_decisions: That of decisions, which may be one more; None for that of the classes.
+        n_decisions: The number of decisions, which may be one more; None for `n_classes`.
 
     Shape:
         challenger, baseline, targets (N,).

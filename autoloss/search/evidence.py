@@ -85,7 +85,7 @@ class StudySnapshot:
         """Return the metrics by which the verdict compares.
 
         A metric of models that no paired training runs compare is left out, and the error and the
-        log loss stand in the place of the study's metric.
+        log loss replace the study's metric.
 
         Args:
             items: The items of the rows of the verdict.

@@ -68,7 +68,7 @@ class ExampleFiles:
         return _Kept(self, tuple(n for n in numbers if self._is_here(self._path(n))))
 
     def lacking(self, numbers: Iterable[int]) -> list[int]:
-        """Return those of some trials whose losses are not here."""
+        """Return the trials whose losses are not here."""
         found = [number for number in numbers if not self._path(number).is_file()]
         if found and self._shelf is not None:
             kept = set(self._shelf.names(f"{FOLDER}/"))

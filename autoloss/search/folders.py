@@ -118,7 +118,7 @@ def _listing(folder: Path) -> StudyListing:
     """Return a line on a study.
 
     Raises:
-        InputError: Its files are not those of a study.
+        InputError: Its files are not a study's.
     """
     settle(folder)
     check_inside(folder)

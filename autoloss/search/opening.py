@@ -263,7 +263,7 @@ def _task_and_counts(
     """Return the kind of label with its names, and the counts that go with it.
 
     Raises:
-        InputError: If the counts are not those of the classes, or of each label.
+        InputError: If the counts do not fit the classes, or each label.
     """
     if task is None and np.ndim(class_counts) == 2:
         # Only several labels have two counts each.

@@ -1,6 +1,6 @@
 """The proposal for a slot: the literature's setting, a family's quota, or the sampler's choice.
 
-A quota is drawn at random. The sampler would pull a family's settings toward those of other
+A quota is drawn at random. The sampler would pull a family's settings toward the settings of other
 families, and a setting that depends on no result can be judged on rows of any part. All families
 share the draws of learning rate, weight decay and dropout: the luck of these is not a family's.
 """

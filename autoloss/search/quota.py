@@ -60,7 +60,7 @@ class FamilyPlan:
         quota: Trials of each family before the sampler may neglect it.
         first: Arms of the first trials: the literature's setting of every family.
         then: Arms of the next trials, until every family has its quota.
-        late: Targets that no trial has before those of all other arms have ended.
+        late: Targets that no trial has before the trials of all other arms have ended.
     """
 
     families: tuple[str, ...]
@@ -81,7 +81,7 @@ class FamilyPlan:
         return arms[slot] if slot < len(arms) else None
 
     def turn(self, slot: int) -> int:
-        """Return how many trials of the slot's arm come before it among those after the first."""
+        """Return the number of trials of the slot's arm before it, without the first."""
         before, arm = self.then[: slot - len(self.first)], self.then[slot - len(self.first)]
         # The first trial of a late arm, with the literature's setting, stands among these.
         return before.count(arm) - (arm.target in self.late)

@@ -134,7 +134,7 @@ class SearchResult(Shown):
             class_similarity=data.class_similarity,
         )
         if self.model is not None and trial.number == self.summary.recommended:
-            # Fitted anew, to the weights that ship.
+            # Fitted again, to the shipped weights.
             # A blend has members of other losses too, or none of this loss.
             readouts = [member.readout for member in self.model.members]
             if same := [one for one in readouts if one.spec == LossSpec.from_dict(trial.loss)]:

@@ -142,7 +142,7 @@ class StudySession:
             numbers: Their numbers.
 
         Returns:
-            Their numbers, or those that another process has fixed before.
+            Their numbers, or the numbers that another process has fixed before.
         """
         with self._lock:
             return tuple(self.opened.ledger.settle(TEACHERS, list(numbers)))
@@ -240,7 +240,7 @@ class StudySession:
             return self.opened.ledger.settle(key, value)
 
     def note(self, key: str, value: Any) -> None:
-        """Write a fact of the study in the place of an earlier one."""
+        """Write a fact of the study in place of an earlier one."""
         with self._lock:
             self.opened.ledger.set_attribute(key, value)
 

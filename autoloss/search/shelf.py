@@ -36,7 +36,7 @@ class SteadyShelf:
         self._steady = steady
 
     def write(self, name: str, content: bytes) -> None:
-        """Store a file, in the place of an earlier file of that name."""
+        """Store a file, in place of an earlier file of that name."""
         self._steady(lambda: self._tables.write(name, content))
 
     def read(self, name: str) -> bytes | None:
@@ -50,7 +50,7 @@ class SteadyShelf:
     def store_result(self, folder: Path) -> None:
         """Store the files of a concluded study's folder, the summary last.
 
-        Models are left out where they are larger than `MOST`: first those of the finalists, then
+        Models are left out where they are larger than `MOST`: first the finalists' models, then
         the shipped model.
         """
         files = {path.relative_to(folder).as_posix(): path for path in _results(folder)}
@@ -83,7 +83,7 @@ class SteadyShelf:
 
 
 def _results(folder: Path) -> Iterator[Path]:
-    """Yield the files of a concluded study, without those of one machine."""
+    """Yield the files of a concluded study, without the files that matter to a single machine."""
     for path in sorted(folder.rglob("*")):
         names = path.relative_to(folder).parts
         if names[0] in _OWN or any(name.startswith((".", JOURNAL)) for name in names):

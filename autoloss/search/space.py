@@ -215,7 +215,7 @@ class Space:
                 )
 
     def served_by(self, provided: Collection[str]) -> Space:
-        """Return the space without the bases that need other values than those provided."""
+        """Return the space without the bases that need values that are not provided."""
         left = {base for base in self.bases if _lacking(_needs_of(base), provided)}
 
         def kept(settings: Mapping[str, Any]) -> dict[str, Any]:

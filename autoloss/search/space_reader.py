@@ -45,7 +45,7 @@ def load_space(
 
     Args:
         name_or_path: ``"default"`` or another of `space_names`, or the path of a TOML file.
-        overrides: Settings that replace those of the file, with the same dotted keys: a number
+        overrides: Settings that replace the file's, with the same dotted keys: a number
             fixes a parameter, ``{"low": 1e-5, "high": 1e-3}`` is its range.
         losses: Names of losses that join the bases; the file may set their parameters.
         metrics: Names of the custom metrics, which may be objectives.

@@ -46,7 +46,7 @@ class Study(AskTell):
             `class_counts`.
         trials: The budget.
         space: Name of a space, path of a TOML file, or a `Space`.
-        overrides: Settings that replace those of the space, with the same dotted keys:
+        overrides: Settings that replace the space's, with the same dotted keys:
             ``{"lr": {"low": 1e-5, "high": 1e-3}}``.
         metric: The metric, a name or a function as in `autoloss.metrics.resolve_metric`; by
             default the expected cost if there is a cost matrix, else the error.
@@ -298,9 +298,9 @@ class Study(AskTell):
     def check_examples(self) -> None:
         """Check that the losses of all trials on the validation rows are in the study's folder.
 
-        Those that other machines wrote into a database are fetched.
+        Losses that other machines wrote into a database are fetched.
 
-        Without those of some trials the optimism of the selection would look too small.
+        Without the losses of some trials the optimism of the selection would look too small.
 
         Raises:
             InputError: Some are in the folder of another machine, or were removed.

@@ -35,7 +35,7 @@ from autoloss.search.trial_facts import FACTS, Asked, TrialFacts, record_of
 from autoloss.verdict.metric_rows import example_losses
 
 Measure = Callable[[int, Readout], Mapping[str, float]]
-"""From the place of a trial among those told, and its read-out, to its metrics of the model."""
+"""From the place of a trial among the told trials, and its read-out, to the model's metrics."""
 EndState = Literal["diverged", "stopped", "pruned", "failed"]
 ENDS = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL}
 _ROWS_KEY = "validation_rows"

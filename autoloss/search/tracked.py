@@ -49,7 +49,7 @@ class Tracked:
 
 
 def _sound(found: object) -> TrackingPlace | None:
-    """Return a stored place; None if it is none, because the study may be untrusted."""
+    """Return a stored place; None if it is not a place, because the study may be untrusted."""
     if not isinstance(found, dict) or found.keys() != {one.name for one in fields(TrackingPlace)}:
         return None
     # They stand in requests to MLflow, and on the screen.

@@ -69,9 +69,9 @@ class _NotFrom(logging.Filter):
         self.threads: frozenset[int] = frozenset()
 
     def add_this_thread(self) -> None:
-        """Drop the logs of this thread too; a later thread may get the number of an ended one.
+        """Drop the logs of this thread too; a later thread may get the number of an ended thread.
 
-        The main thread, which may be the user's, is heard again when another one writes.
+        The main thread, which may be the user's, is heard again when another thread writes.
         """
         living = {one.ident for one in threading.enumerate() if one is not threading.main_thread()}
         self.threads = frozenset(self.threads & living) | {threading.get_ident()}

@@ -171,7 +171,7 @@ def connect(uri: str) -> MlflowClient:
 
 
 def _dispose(uri: str) -> None:
-    """Close MLflow's connections to a database, so that it opens the file anew."""
+    """Close MLflow's connections to a database, so that it opens the file again."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     # MLflow keeps them as long as the program runs, and has no other way to close them.

@@ -21,8 +21,8 @@ from autoloss.tracking.uri_check import check
 class GuestTracker(Tracker):
     """Writes the trials of this process, and the conclusion if this process reaches it.
 
-    Other processes write the runs of their own trials. Before the verdict this one neither creates
-    nor ends the parent run.
+    Other processes write the runs of their own trials. Before the verdict this process neither
+    creates nor ends the parent run.
 
     Args:
         uri: The tracking URI, as `guest_uri` returns it.

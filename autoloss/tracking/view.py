@@ -185,7 +185,7 @@ def page_state(
 
 
 def _columns(content: ViewContent) -> list[str]:
-    """Return the columns of the table, first those to choose by."""
+    """Return the columns of the table, first the columns to choose by."""
     metrics = dict.fromkeys((content.metric, *content.own, REFINED_LOG_LOSS, content.calibration))
     return [
         *(f"metrics.`val/{name}`" for name in metrics),

@@ -252,7 +252,7 @@ class Orders:
         return batches.contiguous().to(self.device)
 
     def _shuffled(self, fold: int, generator: torch.Generator) -> Tensor:
-        """Return the rows of a division in a random order, at least those of all steps."""
+        """Return the rows of a division in a random order, enough for all steps."""
         n_rows = self._n_rows[fold]
         if self._by_length is None:
             return torch.randperm(n_rows, generator=generator)

@@ -23,7 +23,7 @@ class Candidate:
             of one seed share all three, so that their differences are the loss's.
         epochs: Epochs after which it stops, on the schedule of the whole training run; None for
             all.
-        schedule: Epochs of its schedule; None for those of the study.
+        schedule: Epochs of its schedule; None for the study's.
         fold: The number of its division of the rows, from 0.
     """
 
@@ -37,7 +37,7 @@ class Candidate:
     fold: int = 0
 
     def scheduled(self, max_epochs: int) -> int:
-        """Return the epochs of its schedule, where those of the study are `max_epochs`."""
+        """Return the epochs of its schedule, where the study's schedule has `max_epochs`."""
         return max_epochs if self.schedule is None else self.schedule
 
 

@@ -73,7 +73,7 @@ class Divisions:
             teacher: Returns the logits of a teacher for the training rows of a division,
                 ``(N, C)``, or None while it has none; None for no teacher.
             negatives: Negatives to train on for each positive; 0 for all.
-            model: A custom network in the place of the built-in one.
+            model: A custom network in place of the built-in network.
             augment: How images are changed in training.
         """
         schemas = [fold.encoding.schema for fold in folds]

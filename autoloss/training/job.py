@@ -166,6 +166,6 @@ def _is_fast(device: torch.device) -> bool:
 def _library_has_them() -> bool:
     """Return whether oneDNN takes products of bfloat16; `ONEDNN_MAX_CPU_ISA` may forbid it.
 
-    Without it they are 50 times slower than those of float32.
+    Without it they are 50 times slower than products of float32.
     """
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -28,7 +28,7 @@ class BetaQuantile:
 
     Near 0 the distribution function is ``c x ** alpha``, so quantiles are nearly linear in
     ``u ** (1 / alpha)``, however steep they are in u. The table is therefore read by
-    ``u ** (1 / alpha)``. Quantiles above 1/2 mirror those below.
+    ``u ** (1 / alpha)``. Quantiles above 1/2 mirror the quantiles below.
 
     Args:
         alpha: Above 0.
@@ -96,7 +96,7 @@ class Mixing:
         """Return the mixtures of the candidates, or None if no candidate mixes.
 
         Raises:
-            InputError: A candidate cuts boxes, but the inputs are no images.
+            InputError: A candidate cuts boxes, but the inputs are not images.
         """
         found = {
             k: BetaQuantile.of(spec[f"{spec.mixture}.alpha"])
@@ -149,8 +149,8 @@ def of_tokens(
 ) -> tuple[Tensor, Tensor]:
     """Return the partner of each token of sequences that lie one after the other, and its share.
 
-    Sequences are partners of each other in twos, each token of the one that at the same place of
-    the other. A token beyond the end of its partner stays as it is, and so does a pad.
+    Sequences are partners in twos, each token of the token at the same place of the
+    other. A token beyond the end of its partner stays as it is, and so does a pad.
 
     Args:
         partners: A permutation of the sequences of each order, whose neighbours are partners.

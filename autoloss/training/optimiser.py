@@ -76,7 +76,7 @@ class _Pool:
     count: Tensor
 
     def step(self, stepped: Tensor, *, lr: float, weight_decay: float) -> None:
-        """Step weights by the mean of their squared gradients in the place of each square."""
+        """Step weights by the mean of their squared gradients in place of each square."""
         first, second = self.moments[0], self.moments[1, :, :1]
         # A tensor for each number would cost more than the passes over a few thousand weights.
         norm, count = float(torch.linalg.vector_norm(self.gradients)), float(self.count)
@@ -261,7 +261,7 @@ class RowAdamW:
         return other
 
     def joined(self, other: RowAdamW) -> RowAdamW:
-        """Return the optimiser of these rows, followed by those of another optimiser."""
+        """Return the optimiser of these rows, followed by another optimiser's rows."""
         both = object.__new__(RowAdamW)
         both._shares = self._shares
         both._pool = self._pool

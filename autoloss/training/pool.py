@@ -55,7 +55,7 @@ class _Progress:
 class Pool:
     """A population whose candidates join and leave without influence on each other.
 
-    Whenever a candidate joins, its schedule, order of rows and random draws are those of its own
+    Whenever a candidate joins, its schedule, order of rows and random draws follow its own
     steps.
 
     Args:

@@ -26,7 +26,7 @@ def rungs(max_epochs: int, decay: float) -> tuple[int, ...]:
         >>> rungs(40, 0.5), rungs(10, 0.5), rungs(1, 0.5)
         ((4, 12), (1, 3), ())
     """
-    # The learning rate of those that are compared is constant until then.
+    # The learning rate of the compared trials is constant until then.
     last = min((1.0 - decay) * max_epochs, max_epochs - 1)
     found, age = [], math.ceil(FIRST_RUNG * max_epochs)
     while age <= last:

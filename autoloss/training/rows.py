@@ -19,7 +19,7 @@ from autoloss.training.batch import Batch, batch_size_for
 from autoloss.training.token_rows import EncodedTokens
 
 KEPT_BYTES = 1 << 28
-"""Encoded rows of at most this size are kept; larger ones are encoded batch by batch."""
+"""Encoded rows of at most this size are kept; larger rows are encoded batch by batch."""
 _ROWS_AT_ONCE = 1 << 14
 CHUNK_NUMBERS = 1_000_000
 """Largest number of elements in the widest activation of a chunk of rows."""
@@ -99,7 +99,7 @@ class EncodedRows:
         )
 
     def batch(self, rows: Tensor, teacher: Tensor | None = None) -> Batch:
-        """Return the examples of one step, ``(G, B)``, with those of a teacher's logits (N, C)."""
+        """Return the examples of one step, ``(G, B)``, with rows of a teacher's logits (N, C)."""
         part, taught = self.part, None if teacher is None else teacher[rows]
         weights = None if part.weights is None else part.weights[rows]
         targets, mask = part.targets[rows], None

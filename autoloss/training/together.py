@@ -38,7 +38,7 @@ best rate that is enough to choose fewer candidates."""
 SECONDS = 1.5
 """Seconds for the timing; another number is timed only if it should fit."""
 SIZES_TO_TRUST = 3
-"""Numbers that must be timed to tell a fast one from a quiet moment of the machine."""
+"""Numbers that must be timed to tell a fast number from a quiet moment of the machine."""
 MEMORY_SHARE = 0.5
 """Share of the free memory that a population may take; a full host gives no warning."""
 

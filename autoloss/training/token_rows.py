@@ -79,7 +79,7 @@ class EncodedTokens:
         return batch_size_for(len(self), at_most, least=1)
 
     def batch_examples(self, config: TrainingConfig) -> int:
-        """Return the mean number of tokens in a mini-batch, with those around the windows' own."""
+        """Return the mean number of tokens in a mini-batch, with the context of the windows."""
         return round(self.batch_rows(config) * self._mean_length)
 
     @cached_property

@@ -46,7 +46,7 @@ def detectable_nested(
 
     It is detected in half of all cases, as in `detectable_difference`, by the corrected resampled
     t-test at the level of a single test of three. The differences of the folds are assumed to vary
-    like those of independent rows: ``t * sqrt((1 / J + 1 / (folds - 1)) * d * folds / n)``.
+    like differences of independent rows: ``t * sqrt((1 / J + 1 / (folds - 1)) * d * folds / n)``.
 
     Args:
         n_rows: All rows; each is tested once in every repeat.

@@ -76,7 +76,7 @@ class MetricOnRows:
     ) -> npt.NDArray[np.float64] | None:
         """Return each item's part in the numerator and the denominator of the metric, (N, 2).
 
-        None for a metric that is no quotient of sums over items.
+        None for a metric that is not a quotient of sums over items.
         """
         if self.metric.is_own:
             return None

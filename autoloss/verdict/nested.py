@@ -35,7 +35,7 @@ class OuterResult:
         baseline_log_probs: Log probabilities of its tuned cross-entropy; (n, C).
         targets: Classes of the test rows, or of their items; (n,).
         rows: Their numbers in the table; (n,).
-        keys: Numbers that tell the items apart, those of the rows for one label a row; (n,).
+        keys: Numbers that identify the items, row numbers for one label a row; (n,).
         n_train: Rows that the fold trained on.
         challenger: Number of the challenger's trial.
         baseline: Number of the trial of tuned cross-entropy.

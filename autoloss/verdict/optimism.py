@@ -37,8 +37,8 @@ def study_optimism(
     """Return the optimism of a study's selection, or None if no trial kept its rows.
 
     Args:
-        trials: The trials of a study, without unusable trials; of very many, those with the lowest
-            log loss.
+        trials: The trials of a study, without unusable trials; of very many, the trials with the
+            lowest log loss.
         examples: Their losses on the validation rows, by number.
         metric: The study's metric.
         targets: Classes of these rows; (N,).
@@ -74,7 +74,7 @@ def study_pair_optimism(
 ) -> PairOptimism | None:
     """Return the optimism of a study's challenger against its tuned cross-entropy.
 
-    The arguments are those of `study_optimism`; None if a side has no trial that kept its rows.
+    For the arguments see `study_optimism`; None if a side has no trial that kept its rows.
     """
     plain, others = (_kept(side, examples) for side in sides(usable(trials, metric)))
     if not plain or not others:
@@ -270,7 +270,7 @@ class _Units:
         clusters: IntArray | None,
         strata: IntArray,
     ) -> Self:
-        """Return the units of rows; the arguments are those of `selection_optimism`."""
+        """Return the units of rows; for the arguments see `selection_optimism`."""
         n_rows = log_loss.shape[1]
         if clusters is None:
             rows = np.arange(n_rows)

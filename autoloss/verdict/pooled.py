@@ -18,7 +18,7 @@ IntArray = npt.NDArray[np.integer]
 
 @dataclass(frozen=True, eq=False)
 class PooledRows:
-    """The rows that some training runs held out, each of them once.
+    """The rows that some training runs held out, each once.
 
     Args:
         rows: Their numbers in the table, rising; (N,).

@@ -150,7 +150,7 @@ def assumptions(loss: Loss) -> tuple[str, ...]:
 
 
 def _renamed(signal: LogitSignal, found: list[LogitSignal]) -> LogitSignal:
-    """Return a signal with a name that is unique among those found."""
+    """Return a signal with a name that is unique among the signals found."""
     if signal.n_classes == 2:
         if len(found) == 1:
             return replace(signal, name="")

@@ -181,7 +181,7 @@ class FrozenEncoding:
 
 
 def texts_of(values: pd.Series) -> list[str]:
-    """Return the cells of a column as texts, those that are missing as empty ones."""
+    """Return the cells of a column as texts, missing cells as empty texts."""
     return [
         "" if missing else str(one) for one, missing in zip(values, values.isna(), strict=True)
     ]
@@ -191,7 +191,7 @@ def _opened(cells: Sequence[Cell], label: str) -> list[Any]:
     """Return Pillow images in colour.
 
     Raises:
-        InputError: One cannot be read.
+        InputError: An image cannot be read.
     """
     found, bad = [], {}
     for row, cell in enumerate(cells):

@@ -106,13 +106,13 @@ def open_extractor(reference: str, seen: Seen) -> Extractor:
         )
     place = full_path(place)
     frozen = _of_library(library, place, seen)
-    # Libraries pool the numbers of one network in ways of their own.
+    # Each library pools the numbers of a network differently.
     sha256 = _digest(library, seen, frozen.sha256)
     return Extractor(f"{library}:{place}", sha256, frozen.vectors)
 
 
 def take_in_features(reference: str | None) -> None:
-    """Run the file of a function of one's own, so that a model that names it can call it.
+    """Run the file of a custom function, so that a model that names it can call it.
 
     Args:
         reference: ``FILE.py:NAME``; None, or the reference of a library, for none.

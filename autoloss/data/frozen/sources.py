@@ -63,7 +63,7 @@ class FrozenVectors:
 
 
 def text_column(table: Table, roles: Roles, options: DataOptions) -> str:
-    """Return the column of texts: the one that the user calls text, or the only one of its kind.
+    """Return the column of texts: the user's choice, or the only text column.
 
     Args:
         table: The table.

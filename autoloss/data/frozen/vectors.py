@@ -82,7 +82,7 @@ def _computed(
     opened: Callable[[Any], Any],
     told: Told,
 ) -> dict[int, NDArray[np.float32]]:
-    """Return the vectors of inputs by their places; those that cannot be opened have none."""
+    """Return the vectors of inputs by their places, without unreadable inputs."""
     began = last = time.monotonic()
     computed: dict[int, NDArray[np.float32]] = {}
     width = 0

@@ -32,7 +32,7 @@ ENDINGS = (
     ".pbm",
 )
 MOST_PIXELS = 100_000_000
-"""The most pixels of an image; larger ones are refused before they are decoded."""
+"""The most pixels of an image; larger images are refused before they are decoded."""
 _PLAIN = ("L", "RGB")
 # One frame of these modes has numbers of its own range.
 _WIDE = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -113,7 +113,7 @@ def open_picture(
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise PictureError(_reason(cell, error)) from None
     except Exception as error:
-        # Broken files make some of Pillow's plug-ins fail in ways of their own.
+        # Broken files make some of Pillow's plug-ins fail in unusual ways.
         raise PictureError(f"it is broken ({type(error).__name__})") from None
 
 

@@ -99,7 +99,7 @@ class ImageEncoding:
         """Read images.
 
         Raises:
-            InputError: One cannot be read.
+            InputError: An image cannot be read.
         """
         found = read_pictures(cells, self.shape, keep=False)
         if found.bad:

@@ -175,7 +175,7 @@ def _digest(cell: bytes | NDArray[np.generic]) -> str:
 
 
 def _cache_place(cells: Sequence[Cell], shape: PictureShape) -> Path | None:
-    """Return the file of the decoded images; None for images that are no files."""
+    """Return the file of the decoded images; None for images that are not files."""
     digest = hashlib.sha256(json.dumps([_VERSION, asdict(shape)]).encode())
     for cell in cells:
         if not isinstance(cell, Path):

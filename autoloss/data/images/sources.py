@@ -227,7 +227,7 @@ def _of_column(table: Table, column: str, base: Path | None) -> PictureTable:
     """Return a table whose images stand in a column.
 
     Raises:
-        InputError: A cell is no image, or a path leads out of the folder of the file.
+        InputError: A cell is not an image, or a path leads out of the folder of the file.
     """
     values = list(table.frame[column])
     cells: list[Cell] = []
@@ -289,7 +289,7 @@ def _of_folder(root: Path, *, label: str) -> PictureTable:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Return the sub-folders, without hidden ones."""
+    """Return the sub-folders that are not hidden."""
     return sorted(
         one for one in folder.iterdir() if one.is_dir() and not one.name.startswith((".", "__"))
     )

@@ -45,9 +45,9 @@ def is_universal(path: Path) -> bool:
 def read_conll(path: Path, *, label: str) -> Table:
     """Read a file of sequences: a row a sequence, a column for each column of the tokens.
 
-    Columns are named by their number from 0; those of CoNLL-U by their names, or by those in a
-    line ``# global.columns = ...``. The cells are lists. In CoNLL-U ``_`` is a missing value, and
-    ranges of tokens (``1-2``) and empty nodes (``1.1``) are left out.
+    Columns are named by their number from 0; columns of CoNLL-U by their names, or by the names in
+    a line ``# global.columns = ...``. The cells are lists. In CoNLL-U ``_`` is a missing value,
+    and ranges of tokens (``1-2``) and empty nodes (``1.1``) are left out.
 
     Args:
         path: The file.

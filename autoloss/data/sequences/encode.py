@@ -59,7 +59,7 @@ class TokenNumbers:
         return cls(name, float(finite.mean()), float(finite.std()) or 1.0)
 
     def encode(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the numbers of tokens, (T, 2); text that is no number is missing."""
+        """Return the numbers of tokens, (T, 2); text that is not a number is missing."""
         numbers = values if values.dtype == np.float64 else _as_numbers(values)
         known = np.isfinite(numbers)
         scaled = np.where(known, (np.where(known, numbers, 0.0) - self.mean) / self.scale, 0.0)
@@ -198,7 +198,7 @@ class SequenceEncoding:
         """Encode the sequences of a table.
 
         Raises:
-            InputError: A column is missing, or its cells are no lists of one length.
+            InputError: A column is missing, or its cells are not lists of one length.
         """
         known = set(map(str, frame.columns))
         _check_known([self.tokens.tokens, *self.tokens.features], known, label=label)
@@ -288,7 +288,7 @@ class SequenceEncoding:
         """Check the types of a loaded encoding.
 
         Raises:
-            ValueError: One is wrong.
+            ValueError: A value is wrong.
         """
         names = [self.tokens.tokens, *self.tokens.features, *self.forms]
         if not all(isinstance(name, str) for name in names):

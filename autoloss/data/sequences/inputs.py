@@ -68,7 +68,7 @@ class SequenceInputs:
         """Return the first tokens of each sequence.
 
         Args:
-            lengths: How many, at most those of the sequence, (N,).
+            lengths: How many, at most the sequence's, (N,).
         """
         places = Ragged(self.codes, self.lengths).first_places(lengths)
         return replace(
@@ -108,10 +108,10 @@ class Windows:
     """The windows into which sequences are cut: their own tokens, and tokens around them.
 
     A window sees the tokens around its own that a network of finite reach can see, so that the
-    logits of the own tokens are those of the whole sequence.
+    logits of its own tokens are the whole sequence's.
 
     Args:
-        start: The first token of each window among all tokens, with those around it.
+        start: The first token of each window among all tokens, with its context.
         end: The token after its last.
         own_start: The first of its own tokens.
         own_end: The token after the last of them.

@@ -45,7 +45,7 @@ def with_columns(source: Source, options: DataOptions) -> DataOptions:
 def read_sequences(
     source: Source, options: DataOptions, *, name: str = "DATA", like: Table | None = None
 ) -> Table:
-    """Return a table of sequences without those that have no token.
+    """Return a table of sequences without empty sequences.
 
     Args:
         source: The table.

@@ -162,7 +162,7 @@ class TagColumn:
         notes = []
         for name, counts in held.items():
             absent = [key for key, count in zip(keys, counts, strict=True) if count == 0]
-            # A part without any token is none.
+            # A part without any token is empty.
             if absent and len(absent) < len(keys):
                 notes.append(f"The {name} part has no token with the tag {listed(absent)}.")
         missing = sum(tag is None for tag in self.tags)

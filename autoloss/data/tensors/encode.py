@@ -29,7 +29,8 @@ class TensorEncoding:
 
     Args:
         schema: The structure.
-        groups: The key of the group in the dict of an example, which is no input; empty for none.
+        groups: The key of the group in the dict of an example, which is not an input; empty for
+            none.
     """
 
     schema: TensorSchema
@@ -67,7 +68,7 @@ class TensorEncoding:
         """Check that a table has a column for each tensor.
 
         Raises:
-            InputError: It lacks one.
+            InputError: It lacks an input.
         """
         names = [leaf.name for leaf in self.schema.leaves]
         if missing := [name for name in names if name not in frame.columns]:

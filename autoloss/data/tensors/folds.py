@@ -74,7 +74,7 @@ def _is_picture(leaf: Leaf) -> bool:
 
 
 def _pixels(one: Tensor) -> NDArray[np.uint8]:
-    """Return numbers (C, H, W) as bytes (H, W, C): those beyond 0 to 1 by their own range."""
+    """Return numbers (C, H, W) as bytes (H, W, C), scaled by their range if it exceeds 0 to 1."""
     whole = one.movedim(0, -1).numpy()
     if whole.dtype == np.uint8:
         return whole

@@ -22,7 +22,7 @@ _PLACE = re.compile(r"(?P<module>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|.*\.py):(?P<nam
 
 
 def is_given(source: object) -> TypeGuard[Given]:
-    """Return whether data are held by a program, and are no table and no path."""
+    """Return whether data are held by a program, and are neither a table nor a path."""
     if isinstance(source, str | bytes | Path | Mapping | np.ndarray | Tensor):
         return False
     # Series and frames of any library have a name for their types; a lazy frame would compute it,
@@ -97,7 +97,7 @@ def as_items(
         (floats), or the numbers of the examples that a sampler draws (integers), or None.
 
     Raises:
-        InputError: Batches of a loader cannot be made anew.
+        InputError: Batches of a loader cannot be made again.
     """
     from torch.utils.data import DataLoader, IterableDataset
     from torch.utils.data import default_collate as default
@@ -174,7 +174,7 @@ def read_batches(
         groups: The key of the groups of a batch; empty for none.
 
     Raises:
-        InputError: They have no length, or another one than they say.
+        InputError: They have no length, or not the stated length.
     """
     if isinstance(given, tuple):
         if len(given) != 2 and (has_labels or len(given) != 1):

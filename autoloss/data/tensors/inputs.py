@@ -15,7 +15,7 @@ from autoloss.data.tensors.ahead import ReadAhead
 from autoloss.data.tensors.tree import Leaf, Tree, nested
 
 LARGEST = 1 << 31
-"""Bytes of inputs that are read into memory; larger ones are read at every step."""
+"""Bytes of inputs that are read into memory; larger inputs are read at every step."""
 _AT_ONCE = 256
 _CPU = torch.device("cpu")
 

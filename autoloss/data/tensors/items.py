@@ -48,7 +48,7 @@ class ItemReader:
         batch_size: The examples that are read at once.
         workers: Processes that read ahead.
         begin: Called in each of them with its number, as ``DataLoader(worker_init_fn=...)``.
-        groups: The key of the group in the inputs' dict, which is no input; empty for none.
+        groups: The key of the group in the inputs' dict, which is not an input; empty for none.
         has_labels: Whether examples must have labels; if not, ``(inputs,)`` and dicts without
             ``labels`` will do.
     """
@@ -69,7 +69,7 @@ class ItemReader:
         """Return some examples by their numbers.
 
         Raises:
-            InputError: One cannot be read, or is no pair of inputs and label.
+            InputError: An example cannot be read, or is not a pair of inputs and label.
         """
         items = self._items(numbers)
         if self.collate is None:
@@ -159,7 +159,7 @@ class ItemStore:
     """Examples that are read whenever they are taken; see `Store`.
 
     Random changes of a batch are drawn from a seed that its row numbers decide: they do not depend
-    on what else trains, and another order of an epoch draws others.
+    on other training, and another order of an epoch draws other changes.
 
     Args:
         items: The data set.
@@ -249,7 +249,7 @@ def split(pair: Any, *, label: str, has_labels: bool = True) -> tuple[Any, Any]:
         has_labels: Whether it must have labels; if not, they are None where it has none.
 
     Raises:
-        InputError: It is no pair, and no dict with labels.
+        InputError: It is neither a pair nor a dict with labels.
     """
     if isinstance(pair, Mapping):
         key = next((key for key in LABEL_KEYS if key in pair), None)
@@ -283,7 +283,7 @@ def collated(together: Any, *, label: str, has_labels: bool = True, groups: str 
     Labels that it lacks are 0.
 
     Raises:
-        InputError: It is no pair, or its tensors have unlike numbers of examples.
+        InputError: It is not a pair, or its tensors have unlike numbers of examples.
     """
     inputs, labels = split(together, label=label, has_labels=has_labels)
     inputs, own = without_group(inputs, groups)

@@ -24,7 +24,7 @@ def label_columns(batches: Sequence[NDArray[Any]], label: str) -> pd.DataFrame:
         label: The name of the data in messages.
 
     Raises:
-        InputError: They are no classes and no rows of 0 and 1, or their shapes differ.
+        InputError: They are neither classes nor rows of 0 and 1, or their shapes differ.
     """
     if len({one.shape[1:] for one in batches}) > 1:
         raise InputError(

@@ -99,7 +99,7 @@ class Pieces:
         return MemoryStore(whole)
 
     def _check(self, batch: RawBatch) -> None:
-        """Check a batch against those before it, and note the longest shape of each tensor."""
+        """Check a batch against earlier batches, and note the longest shape of each tensor."""
         if self.tree is not None and batch.tree != self.tree:
             raise InputError(
                 f"{self.label} must have inputs of one structure, but it differs from batch to"

@@ -44,7 +44,7 @@ class TensorReader:
         return tuple(leaf.name for leaf in self._encodings[0].schema.leaves)
 
     def frames(self, data: Frame | str | Path) -> Iterator[pd.DataFrame]:
-        """Yield the examples; those that a program holds as numbers, which `encode` looks up."""
+        """Yield the examples; examples in memory as numbers, which `encode` looks up."""
         is_bare = isinstance(data, Tensor | np.ndarray | Mapping)
         if is_bare or is_given(data) or is_place(data):
             yield pd.DataFrame({ITEM: self._numbers(data)})

@@ -176,9 +176,9 @@ def _table(
 
     Args:
         pieces: The tables that were read.
-        store: Examples that are read when they are taken; None for those in memory.
+        store: Examples that are read when they are taken; None for examples in memory.
         like: The encoding that they must have.
-        sampled: The weights of the examples, or the numbers of those that count.
+        sampled: The weights of the examples, or the numbers of the examples that count.
         is_random: Whether examples differ from read to read.
         groups: The key of the group of each example, which must have it; None for none.
     """

@@ -72,7 +72,7 @@ class TokenTensorInputs:
         """Return the first tokens of each sequence.
 
         Args:
-            lengths: How many, at most those of the sequence, (N,).
+            lengths: How many, at most the sequence's, (N,).
         """
         places = Ragged(self.codes, self.lengths).first_places(lengths)
         return TokenTensorInputs(
@@ -91,7 +91,7 @@ class TokenTensorInputs:
 
 
 class TokenTensorSchema(TensorSchema):
-    """The structure of `TokenTensorInputs`; the shapes are those of a token."""
+    """The structure of `TokenTensorInputs`; the shapes are a token's."""
 
 
 class TokenTensorEncoding(TensorEncoding):
@@ -100,7 +100,7 @@ class TokenTensorEncoding(TensorEncoding):
     schema_type = TokenTensorSchema
 
     def transform(self, frame: pd.DataFrame, *, label: str = "DATA") -> Any:
-        """Read a table with a column for every tensor, whose cells are those of a sequence.
+        """Read a table with a column for every tensor and a cell for every sequence.
 
         Raises:
             InputError: A column is missing, or a cell has another shape.
@@ -165,7 +165,7 @@ def tokens_of(
 ) -> tuple[TokenTensorInputs, TagColumn]:
     """Return the tokens of padded batches, and their tags.
 
-    An ``attention_mask`` says which places are tokens; otherwise those up to the last tag are.
+    An ``attention_mask`` marks the tokens; otherwise all places up to the last tag are tokens.
 
     Args:
         batches: Tensors ``(B, T, ...)`` by name.
@@ -192,5 +192,5 @@ def tokens_of(
 
 
 def per_token(leaves: Sequence[Leaf]) -> tuple[Leaf, ...]:
-    """Return tensors of sequences as those of a token."""
+    """Return tensors of sequences as tensors of a token."""
     return tuple(replace(leaf, shape=leaf.shape[1:]) for leaf in leaves)

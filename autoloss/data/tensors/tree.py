@@ -93,7 +93,7 @@ def _flat(value: Any, name: str, tensors: dict[str, Tensor], label: str) -> Tree
 
 
 def as_tensor(value: Any) -> Tensor | None:
-    """Return numbers as a tensor, floats in single precision; None if they are no numbers."""
+    """Return numbers as a tensor, floats in single precision; None if they are not numbers."""
     if isinstance(value, Tensor):
         found = value.detach()
     elif isinstance(value, np.ndarray | np.generic | bool | int | float | list | tuple):

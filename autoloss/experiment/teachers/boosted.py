@@ -20,7 +20,7 @@ from autoloss.experiment.teachers.teacher import (
 from autoloss.readout import fold_numbers
 
 MANY_ROWS = 20_000
-"""Training rows from which three models in the place of five see enough of them."""
+"""Training rows from which three models in place of five see enough of them."""
 NOTE = (
     "The teacher is gradient boosting, trained in each division on its training rows alone; it"
     " teaches no row that it has seen."

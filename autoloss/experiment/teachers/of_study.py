@@ -1,4 +1,4 @@
-"""The study itself as the teacher: the mean of its best trials, trained anew for each division."""
+"""The study as the teacher: the mean of its best trials, trained again for each division."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _make(data: StudyData, seed: int) -> StudyTeacher:
 
 @dataclass(eq=False)
 class StudyTeacher(Teacher):
-    """The best trials of a study, trained anew in each division, as `experiment.teaching` does.
+    """The best trials of a study, trained again in each division, as `experiment.teaching` does.
 
     It has no logits until the study has chosen these trials.
     """

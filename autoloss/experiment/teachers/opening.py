@@ -50,7 +50,7 @@ def open_teacher(
         sha256: The hash that its file must have; empty for any.
 
     Raises:
-        InputError: It is no teacher, or its file cannot be read or has changed.
+        InputError: It is not a teacher, or its file cannot be read or has changed.
     """
     if teacher is None:
         return None

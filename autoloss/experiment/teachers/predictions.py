@@ -38,7 +38,7 @@ class _Scores:
     Args:
         label: Their name in messages.
         values: Numbers, a column for each class.
-        names: The classes of the columns; None for those of the study, in their order.
+        names: The classes of the columns; None for the study's classes, in their order.
         are_logits: Whether they are logits; else probabilities.
         rows: The row of the data that each stands for; None for rows in order.
     """
@@ -169,7 +169,7 @@ def _whole(column: pd.Series, label: str) -> NDArray[np.int64]:
     """Return row numbers, -1 for a cell that holds none.
 
     Raises:
-        InputError: A number is no row number.
+        InputError: A number is not a row number.
     """
     numbers = pd.to_numeric(column, errors="coerce").fillna(-1).to_numpy(dtype=np.float64)
     # Beyond it float64 has no fractions, and no table has such a row.
@@ -190,7 +190,7 @@ def _logits(scores: _Scores, data: StudyData) -> Tensor:
     """Return the logits of all rows of the data, NaN for a row without a prediction.
 
     Raises:
-        InputError: There are other classes or rows, or the numbers are no probabilities.
+        InputError: There are other classes or rows, or the numbers are not probabilities.
     """
     task, label, n_rows = data.task, scores.label, data.n_items
     noun = "token" if task.kind == "sequence" else "row"

@@ -160,7 +160,7 @@ def _module_logits(module: nn.Module, data: StudyData) -> Tensor:
 
 
 def _places(known: Sequence[Label], task: Task) -> list[int]:
-    """Return the place of each class of a task among those of a teacher."""
+    """Return the place of each class of a task among the classes of a teacher."""
     return places_of_classes([label_of(one) for one in known], task, subject="teacher")
 
 

@@ -67,7 +67,7 @@ class TeacherSource:
     Args:
         make: Returns the teacher for the data of a study and a seed.
         sha256: Hash of the file that holds it; empty for none.
-        is_late: Whether trials can learn from it only after those of all other arms.
+        is_late: Whether trials can learn from it only after the trials of all other arms.
     """
 
     make: Callable[[StudyData, int], Teacher]
@@ -81,7 +81,7 @@ class TeacherSource:
         """Return the source of a teacher whose predictions for all rows are known.
 
         Args:
-            make: Returns the logits of all rows of the data, of sequences those of their tokens,
+            make: Returns the logits of all rows of the data, for sequences of all tokens,
                 one after the other; NaN for a row without.
             note: A sentence for the user.
             sha256: Hash of the file that holds it.

@@ -12,7 +12,7 @@ from autoloss.losses.loss import Special
 from autoloss.losses.parameters import FloatParam, Interval
 
 COST_OF_ZERO = -math.log(1e-4)
-"""A, the number in the place of ``-log 0`` in reverse cross-entropy, 9.2103."""
+"""A, the number in place of ``-log 0`` in reverse cross-entropy, 9.2103."""
 
 
 def symmetric_cross_entropy_link(logits: Tensor, *, alpha: Tensor, beta: Tensor) -> Tensor:

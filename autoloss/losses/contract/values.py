@@ -85,7 +85,7 @@ def candidates_are_apart(loss: Loss, setting: Setting) -> str | None:
 
 @law("treat every position of a sequence as an example", at=defaults)
 def positions_are_examples(loss: Loss, setting: Setting) -> str | None:
-    """Values of ``(K, B, T, C)`` equal those of each position, for classes and probabilities."""
+    """Values of ``(K, B, T, C)`` equal each position's, for classes and probabilities."""
     if not {"sequence", "multilabel"} & set(loss.tasks):
         return None
     n_classes = sizes_for(loss, 4)[0] if "sequence" in loss.tasks else 2

@@ -23,7 +23,7 @@ def gmean(judged: Judged) -> FloatArray:
         Kubat and Matwin 1997, Addressing the Curse of Imbalanced Training Sets, ICML.
     """
     true = judged.true
-    # A class without a row counts as a factor of 1 and is not among those of the root.
+    # A class without a row counts as a factor of 1 and does not raise the root.
     recalls = judged.ratio(judged.hits, true) + (true == 0)
     # Roots before the product, which many classes would round to 0.
     root = 1.0 / (true > 0).sum(-1, keepdims=True)

@@ -293,7 +293,7 @@ def _same(
     network: ModuleNetwork,
     k: int | None = None,
 ) -> bool:
-    """Return whether logits and state agree; with `k`, those of that candidate of the first."""
+    """Return whether logits and state agree; with `k`, for that candidate of the first."""
     chosen: Sequence[int] | slice = slice(None) if k is None else [k]
     return _near(one[0][chosen], other[0], network) and all(
         _near(state[chosen], other[1][name], network) for name, state in one[1].items()

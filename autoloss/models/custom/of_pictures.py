@@ -21,7 +21,7 @@ from autoloss.models.network import Features, StepInputs, StepOutputs
 class OwnImageNetwork(ModuleNetwork):
     """A custom module, which reads images of mean 0 and deviation 1 by channel.
 
-    It is made with the number of channels in the place of the number of features.
+    It is made with the number of channels in place of the number of features.
 
     Args:
         schema: The size of the images, and the mean and deviation of their channels.

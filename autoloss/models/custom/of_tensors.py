@@ -153,7 +153,7 @@ class _Takes:
     """The arguments that a module takes.
 
     Args:
-        parameters: Those of its method `forward`.
+        parameters: The parameters of its method `forward`.
     """
 
     def __init__(self, parameters: Mapping[str, inspect.Parameter]) -> None:

@@ -26,7 +26,7 @@ class OwnTokenNetwork(ModuleNetwork):
     """A custom module, which reads sequences padded to the longest of their batch.
 
     It is called with the codes of the tokens (0 for a pad, 1 for a rare or unseen form), their
-    numbers, and the mask of the tokens that are no pads.
+    numbers, and the mask of the tokens that are not pads.
 
     Args:
         schema: The codes and numbers of a token.

@@ -48,7 +48,7 @@ class OwnModel:
     draws: bool = True
 
     def __reduce__(self) -> Any:
-        """Return the arguments for a pickle: the file in the place of its function, if any."""
+        """Return the arguments for a pickle: the file in place of its function, if any."""
         if self.file is None:
             return type(self), (self.make, self.name, None, None, self.stacked, self.draws)
         return _restored, (self.file, self.name, self.stacked, self.draws)

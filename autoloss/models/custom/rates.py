@@ -20,7 +20,7 @@ def lr_factors_of(module: nn.Module, names: Sequence[str], maker: str) -> dict[s
         maker: The name of the network in messages.
 
     Raises:
-        InputError: A share is no positive number, or no parameter has such a name.
+        InputError: A share is not a positive number, or no parameter has such a name.
     """
     asked = getattr(module, "lr_factors", None)
     if not asked:

@@ -124,7 +124,7 @@ class ModuleNetwork(ABC):
         """
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state for a pickle, without the module, which is made anew."""
+        """Return the state for a pickle, without the module, which is made again."""
         made = ("template", "layout", "half", "_types", "_sizes")
         return {name: value for name, value in vars(self).items() if name not in made}
 
@@ -321,7 +321,7 @@ class ModuleNetwork(ABC):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Call the module once for all candidates of a seed, which share their draws.
 
-        Where batches have unlike shapes, those of a call share the batch too.
+        Where batches have unlike shapes, the candidates of a call share the batch too.
         """
         groups: dict[tuple[int | None, int | None], list[int]] = {}
         for k, row in enumerate(rows):

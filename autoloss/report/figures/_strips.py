@@ -139,7 +139,7 @@ def _luck(summary: Summary, metric: str) -> tuple[float, float]:
 
 
 def strips_figures(summary: Summary) -> tuple[PageFigure, ...]:
-    """Return the strips of the objective and of the metric in the place of error."""
+    """Return the strips of the objective and of the metric in place of error."""
     names = dict.fromkeys((REFINED_LOG_LOSS, summary.metric))
     infos = [info for name in names if (info := strips_info(summary, name)).strips]
     return tuple(_figure(info) for info in infos)

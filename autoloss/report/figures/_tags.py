@@ -28,7 +28,7 @@ _NAMES = ("truth", "tuned cross-entropy", "challenger")
 
 
 def tags_figures(summary: Summary) -> tuple[PageFigure, ...]:
-    """Return the figures of the tags; none if the labels are no tags."""
+    """Return the figures of the tags; none if the labels are not tags."""
     found = summary.tags
     if found is None:
         return ()
