@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # The speed of a busy machine says nothing of the tested code.
     slow = [hypothesis.HealthCheck.too_slow]
-    hypothesis.settings.register_profile("any machine", suppress_health_check=slow)
+    hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=slow)
     hypothesis.settings.load_profile("any machine")
 
 

@@ -41,7 +41,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.faults
-@settings(max_examples=times(60, few=12), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=times(60, few=12), suppress_health_check=list(HealthCheck))
 @given(frame=st.one_of(promising_frames(), frames()), seed=st.integers(0, 3))
 def test_odd_tables_are_searched_or_end_in_one_line(
     space: Path, frame: pd.DataFrame, seed: int

@@ -283,8 +283,8 @@ def test_a_process_that_joins_keeps_the_time_limit_of_the_study(
         study._session.note(BEGAN, study._session.opened.ledger.now() - limit + left)
     began = time.monotonic()
     part = autoloss.join("s", storage=url, out=tmp_path / "b")
-    # Beside other programs.
-    assert time.monotonic() - began < 2 * left
+    # The limit of this process alone would end it much later, even beside other programs.
+    assert time.monotonic() - began < limit / 3
     assert part.result is not None
     # In ten minutes there was time for all.
     assert 0 < part.trained < part.trials

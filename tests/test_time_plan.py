@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autoloss.core.settings import NetworkConfig, ProtocolConfig, TrainingConfig
@@ -80,14 +80,12 @@ works = st.builds(
 limits = st.floats(0.0, 1e5)
 
 
-@settings(deadline=None)
 @given(work=works, one=limits, other=limits)
 def test_more_time_never_allows_fewer_trials(work: Workload, one: float, other: float) -> None:
     shorter, longer = (work.within(seconds) for seconds in sorted((one, other)))
     assert shorter.trials <= longer.trials
 
 
-@settings(deadline=None)
 @given(work=works, seconds=limits)
 def test_a_plan_fits_or_is_the_smallest(work: Workload, seconds: float) -> None:
     plan = work.within(seconds)

@@ -19,7 +19,7 @@ def coded(counts: list[int], seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).permutation(codes)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(counts=COUNTS, n_folds=st.integers(2, 6), seed=st.integers(0, 3))
 def test_each_class_is_spread_within_one_row(counts: list[int], n_folds: int, seed: int) -> None:
     codes = coded(counts)
@@ -62,7 +62,7 @@ def test_the_seed_decides_the_deal() -> None:
         assert one != other
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(n_groups=st.integers(2, 30), n_classes=st.integers(1, 5), seed=st.integers(0, 99))
 def test_groups_are_dealt_whole_and_no_class_leaves_the_training_rows(
     n_groups: int, n_classes: int, seed: int

@@ -71,7 +71,6 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
 @pytest.mark.faults
 @settings(
     max_examples=times(1_500, few=120),
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 @given(

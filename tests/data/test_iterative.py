@@ -49,7 +49,7 @@ def test_a_single_label_is_dealt_as_its_classes_are() -> None:
         assert np.ptp(np.bincount(folds[codes == code])) == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     n_rows=st.integers(6, 60),
     n_labels=st.integers(1, 8),

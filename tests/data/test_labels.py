@@ -125,7 +125,7 @@ LABELS: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), kind=st.sampled_from(sorted(LABELS)))
 def test_any_labels_come_back(data: st.DataObject, kind: str) -> None:
     labels = data.draw(st.lists(LABELS[kind], min_size=2, max_size=4, unique=True))

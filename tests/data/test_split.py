@@ -24,7 +24,7 @@ def test_the_seed_decides_which_rows() -> None:
     assert one != other
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=30), st.integers(1, 2))
 def test_every_class_keeps_rows_and_gives_a_row_if_it_can(counts: list[int], spare: int) -> None:
     rows = np.array(counts)

@@ -78,7 +78,7 @@ def test_brier_of_a_worked_example():
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(2, 60), st.integers(1, 12), st.integers(0, 2**32 - 1))
 def test_rankings_with_ties(n, levels, seed):
     random = torch.Generator().manual_seed(seed)

@@ -43,7 +43,7 @@ def history(n, *, seed=0):
     return [as_seen(slot, draws.draw(slot, {}), float(rng.random())) for slot in range(n)]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**31), st.integers(0, 10_000))
 def test_a_draw_has_the_parameters_of_its_branch_and_is_a_loss(seed, slot):
     drawn = suggester(seed=seed).draw(slot, {}).params

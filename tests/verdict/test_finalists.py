@@ -120,7 +120,7 @@ figures = st.integers(0, 20).map(lambda n: n / 20)
 studies = st.lists(st.tuples(st.sampled_from(FAMILIES), figures, figures), max_size=30)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(studies, st.integers(1, 7), st.randoms(use_true_random=False))
 def test_they_are_the_best_of_the_best_families(some, families, order: random.Random) -> None:
     trials = [trial(0, "cross_entropy", 0.5, 0.9, origin="default")]

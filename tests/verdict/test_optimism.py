@@ -156,9 +156,10 @@ def test_a_study_gives_those_trials_that_ended_with_their_rows() -> None:
 def test_a_thousand_trials_of_25_000_rows_take_seconds() -> None:
     rng = np.random.default_rng(5)
     log_loss = rng.random((1000, 25_000), dtype=np.float32)
-    start = time.perf_counter()
+    # Of this process: other programs do not count.
+    start = time.process_time()
     selection_optimism(log_loss, log_loss < 0.2)
-    assert time.perf_counter() - start < 10.0
+    assert time.process_time() - start < 10.0
 
 
 def equal_studies(sizes, *, gain=0.0, studies=80, n_rows=300):

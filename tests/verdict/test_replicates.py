@@ -148,7 +148,7 @@ def test_shapes_that_do_not_fit_are_named() -> None:
         Replicates((0,), np.zeros((1, 0)), np.zeros((1, 0)), **ROWS)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(sorted(COMPLEXITY)), min_size=1, max_size=6), st.integers(0, 99))
 def test_no_admissible_finalist_as_simple_dominates_the_challenger(bases, seed) -> None:
     trials = records("cross_entropy", *bases)

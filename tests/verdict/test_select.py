@@ -258,7 +258,7 @@ def dominates(one, other):
     return a != b and a[0] <= b[0] and a[1] <= b[1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows_of)
 def test_nothing_admissible_that_is_as_simple_dominates_the_challenger(some):
     trials, examples = drawn(some)
@@ -271,7 +271,7 @@ def test_nothing_admissible_that_is_as_simple_dominates_the_challenger(some):
             assert not dominates(trials[number], winner)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows_of)
 def test_no_admissible_trial_dominates_the_challenger_if_all_are_as_simple(some):
     trials, examples = drawn([("focal", wrong, seed) for _, wrong, seed in some])
@@ -279,7 +279,7 @@ def test_no_admissible_trial_dominates_the_challenger_if_all_are_as_simple(some)
     assert not any(dominates(trials[n], choice.challenger) for n in choice.admissible)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows_of, st.randoms(use_true_random=False))
 def test_the_order_of_the_trials_plays_no_part(some, order: random.Random):
     trials, examples = drawn(some)
