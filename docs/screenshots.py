@@ -124,9 +124,12 @@ def draw(folder: Path, images: Path) -> list[Path]:
         _close_assistant(browser)
         files = [_drawn(browser, images, "winner", height=1200)]
         _scroll_to(browser, "Learning curves")
+        # The legends appear with the curves, which load when they come into view.
+        for metric in ("error", "refined_log_loss"):
+            browser.wait_for_text(f"(epoch/val_{metric})")
         files.append(_drawn(browser, images, "curves", height=800))
         browser.open(f"{root}/experiments/{known.experiment_id}/runs/{_parent(known)}?{MODE}")
-        browser.wait_for_text("Ships:")
+        browser.wait_for_text("Shipped model:")
         browser.run(
             "[...document.querySelectorAll('button')].find((one) => "
             "one.innerText === 'Show more')?.click()"

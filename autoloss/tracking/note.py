@@ -34,14 +34,14 @@ def verdict_note(summary: Summary, *, links: str = "") -> str:
     """
     verdict = summary.verdict
     shipped, correction = summary.trial(summary.recommended), correction_text(summary)
+    alone = f"#{shipped.number:03d} `{shipped.label}` with read-out {shipped.readout}"
     lines = [
         f"### {_TITLES[verdict.decision]}",
         "",
         verdict_now(summary),
         "",
         *([links, ""] if links else []),
-        blend_text(summary)
-        or f"**Ships:** #{shipped.number:03d} `{shipped.label}` with read-out {shipped.readout}.",
+        blend_text(summary) or f"**Shipped model:** {alone}.",
         "",
         *_choice_lines(summary),
         *_comparison_table(verdict.comparisons, f"{verdict.n_test} {_rows(summary)}"),

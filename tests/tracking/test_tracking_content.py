@@ -111,7 +111,7 @@ def test_the_note_begins_with_the_verdict(record, summary):
     note = verdict_note(summary([record(i) for i in range(3)]))
     assert note.startswith("### Better than tuned cross-entropy")
     assert "| error | 0.1200 | 0.1000 | -0.0200 | -0.0400 to -0.0010 |" in note
-    assert "**Ships:** #001 `focal gamma=2.1`" in note
+    assert "**Shipped model:** #001 `focal gamma=2.1`" in note
     assert "autoloss search churn.csv --target churned" in note
 
 
