@@ -20,7 +20,7 @@ from autoloss.core.errors import InputError
 from autoloss.data.frozen import extractor
 from tests.data.frozen import functions
 from tests.spaces import TWO_BASES
-from tests.test_picture_search import bars
+from tests.test_image_search import bars
 
 SIDES = f"{functions.__file__}:sides"
 
@@ -86,7 +86,7 @@ def test_a_search_of_frozen_features_ends_in_a_model_without_code(
 
 
 @pytest.mark.parametrize("shown", [True, False])
-def test_the_report_shows_pictures_on_which_finalists_disagree_unless_told_not_to(
+def test_the_report_shows_images_on_which_finalists_disagree_unless_told_not_to(
     tmp_path: Path, space: Path, shown: bool
 ) -> None:
     images, _ = bars(200, 0)

@@ -51,7 +51,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, float | None,
 
 
 @pytest.mark.parametrize("text", [SMALL, COVERED, NESTED], ids=["locked", "held out", "nested"])
-def test_the_search_has_a_deadline_and_final_trainings_have_none(
+def test_the_search_has_a_deadline_and_final_training_runs_have_none(
     text: str, tmp_path: Path, trainings: list[tuple[bool, float | None, float]]
 ) -> None:
     space = tmp_path / "space.toml"

@@ -57,7 +57,7 @@ def found(place):
     return search(place, name="whole", lock=True)
 
 
-def test_half_of_the_strangers_choose_and_the_other_half_judges(found) -> None:
+def test_half_of_the_ood_rows_choose_and_the_other_half_judges(found) -> None:
     strangers = found.summary.strangers
     assert (strangers.chose, strangers.judged) == (120, 120)
     assert {one.number for one in strangers.finalists} == {
@@ -77,7 +77,7 @@ def test_half_of_the_strangers_choose_and_the_other_half_judges(found) -> None:
             assert [curve.name for curve in one.curves] == ["max_probability", "energy"]
 
 
-def test_the_figures_are_those_of_the_model_on_locked_rows_and_locked_strangers(place) -> None:
+def test_the_figures_are_those_of_the_model_on_locked_rows_and_locked_ood_rows(place) -> None:
     fresh = rows(400).assign(y=lambda f: np.where(f.a > 0, "yes", "no"))
     result = search(place, ood=STRANGE, test=fresh, refit=False, name="exact")
     model, ships = result.model, result.summary.strangers.ships
@@ -98,7 +98,7 @@ def test_the_figures_are_those_of_the_model_on_locked_rows_and_locked_strangers(
     assert (model.are_strangers(fresh) == (known > np.sort(known)[380])).all()
 
 
-def test_a_figure_of_strangers_is_an_objective_and_stands_with_every_trial(found) -> None:
+def test_an_ood_figure_is_an_objective_and_stands_with_every_trial(found) -> None:
     assert found.summary.settings["objectives"] == ["refined_log_loss", "ood_auroc"]
     for trial in found.summary.trials:
         assert 0.0 <= trial.metrics["ood_auroc"] <= 1.0
@@ -106,7 +106,7 @@ def test_a_figure_of_strangers_is_an_objective_and_stands_with_every_trial(found
     assert len({trial.metrics["ood_auroc"] for trial in found.summary.trials}) > 2
 
 
-def test_select_ships_the_trial_of_the_best_figure_of_strangers(place, found) -> None:
+def test_select_ships_the_trial_of_the_best_ood_figure(place, found) -> None:
     trials = found.summary.trials
     by = {one.number: one.metrics["ood_auroc"] for one in trials}
     chosen = select_trial(found.summary, "ood_auroc")
@@ -123,7 +123,7 @@ def test_select_ships_the_trial_of_the_best_figure_of_strangers(place, found) ->
         select_trial(plain, "ood_auroc")
 
 
-def test_mlflow_gets_the_figures_of_strangers_of_finalists_and_of_what_ships(found) -> None:
+def test_mlflow_gets_the_ood_figures_of_finalists_and_of_what_ships(found) -> None:
     summary = found.summary
     figures = stranger_figures(summary)
     assert figures.keys() == {one.number for one in summary.finalists}
@@ -137,7 +137,7 @@ def test_mlflow_gets_the_figures_of_strangers_of_finalists_and_of_what_ships(fou
     assert stranger_points(replace(summary, strangers=None), 0) == ()
 
 
-def test_the_report_shows_strangers_and_keeps_them_in_json(found) -> None:
+def test_the_report_shows_ood_rows_and_keeps_them_in_json(found) -> None:
     again = summary_from_json(summary_json(found.summary))
     assert again.strangers == found.summary.strangers
     page, text = render_html(again), render_markdown(again)
@@ -155,7 +155,7 @@ def test_the_report_shows_strangers_and_keeps_them_in_json(found) -> None:
     assert "The first shipped model has the" in later
 
 
-def test_an_interrupted_search_goes_on_with_its_strangers(place, found, monkeypatch) -> None:
+def test_an_interrupted_search_goes_on_with_its_ood_rows(place, found, monkeypatch) -> None:
     def stop(*_, **__):
         raise KeyboardInterrupt
 
@@ -173,7 +173,7 @@ def test_an_interrupted_search_goes_on_with_its_strangers(place, found, monkeypa
     assert one.ships.auroc.value == pytest.approx(other.ships.auroc.value, abs=1e-6)
 
 
-def test_rows_alike_are_no_strangers_and_the_halves_keep_groups(place) -> None:
+def test_rows_alike_are_no_ood_rows_and_the_halves_keep_groups(place) -> None:
     data = FAMILIAR.assign(g=np.arange(N) // 3)
     alike = rows(200).assign(g=np.repeat(np.arange(20), 10))
     result = search(place, data, ood=alike, groups="g", name="alike", space=place / "judged.toml")
@@ -198,7 +198,7 @@ def test_rows_alike_are_no_strangers_and_the_halves_keep_groups(place) -> None:
         ({"target": ("a", "y")}, "ood must be left out for several labels"),
     ],
 )
-def test_unsuitable_strangers_are_refused_before_a_study_begins(place, options, message) -> None:
+def test_unsuitable_ood_rows_are_refused_before_a_study_begins(place, options, message) -> None:
     given = dict(options)
     target, data = given.pop("target", "y"), FAMILIAR
     if target != "y":
@@ -214,7 +214,7 @@ def test_unsuitable_strangers_are_refused_before_a_study_begins(place, options, 
     assert not (place / "refused").exists()
 
 
-def test_a_loop_of_ones_own_tells_the_figure_of_strangers(place) -> None:
+def test_a_loop_of_ones_own_tells_the_ood_figure(place) -> None:
     with autoloss.Study("own", [50, 50], space=place / "space.toml", trials=4, out=place) as study:
         logits, labels = CHANCE.normal(size=(40, 2)), np.arange(40) % 2
         with pytest.raises(InputError, match=r"figures must have 'ood_auroc'"):
@@ -230,7 +230,7 @@ def test_scores_have_a_text_that_is_read_again() -> None:
         assert str(OodScore.of(text)) == text
 
 
-def test_inputs_without_labels_are_strangers_of_tensors(place) -> None:
+def test_inputs_without_labels_are_ood_rows_of_tensors(place) -> None:
     inputs, labels = torch.randn(200, 3), torch.arange(200) % 2
     inputs[:, 0] += 2.0 * labels
     far = torch.full((60, 3), 5.0)

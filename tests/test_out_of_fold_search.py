@@ -230,7 +230,7 @@ def test_groups_stay_whole_in_every_training_and_are_the_clusters(
 
 
 @pytest.mark.parametrize(("count", "n_rows"), [(7, N_ROWS), (3, 3 * N_ROWS / 4), (2, N_ROWS / 2)])
-def test_fewer_trainings_of_a_short_limit_judge_the_rows_that_they_hold_out(
+def test_fewer_training_runs_of_a_short_limit_judge_the_rows_that_they_hold_out(
     frame: pd.DataFrame,
     place: Path,
     judged: dict[str, Any],

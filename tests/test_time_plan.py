@@ -124,7 +124,7 @@ def test_trials_give_way_before_epochs_and_never_the_schedule_of_the_finals(
     assert min(plan.epochs for plan in seen) < work.epochs
 
 
-def test_a_shorter_time_leaves_fewer_final_trainings_down_to_two() -> None:
+def test_a_shorter_time_leaves_fewer_final_training_runs_down_to_two() -> None:
     asked = COVERED.finals
     whole = COVERED.final_seconds(asked, 20)
     shares = (1.0, 0.9, 0.7, 0.5, 0.3, 0.1, 0.0)

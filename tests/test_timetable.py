@@ -84,7 +84,7 @@ def test_the_reserved_time_grows_if_the_machine_is_slower(time: Time) -> None:
     assert table.left <= 100.0
 
 
-def test_all_final_trainings_come_before_further_trials(time: Time) -> None:
+def test_all_final_training_runs_come_before_further_trials(time: Time) -> None:
     table = begun(25.0)
     plan = table.plan
     table.keep_time(ended=plan.trials - 1)
@@ -113,7 +113,7 @@ def test_the_time_of_finalists_that_do_not_exist_goes_to_further_trials(time: Ti
     assert reserved[1] == pytest.approx(AFTER + few)
 
 
-def test_final_trainings_fit_into_the_time_left_or_are_the_fewest(time: Time) -> None:
+def test_final_training_runs_fit_into_the_time_left_or_are_the_fewest(time: Time) -> None:
     table = begun(100.0)
     for left in (1.0, 10.0, 30.0, 60.0, 99.0):
         time.now = 1000.0 + 100.0 - left
@@ -138,7 +138,7 @@ def test_fewer_trials_pass_a_rung_when_time_is_short(time: Time) -> None:
     assert begun(None).keeping(16, age=6) == 16
 
 
-def test_survivors_take_time_from_the_final_trainings_down_to_the_smallest(time: Time) -> None:
+def test_survivors_take_time_from_the_final_training_runs_down_to_the_smallest(time: Time) -> None:
     table = begun(60.0)
     last, ends = table.deadline(0), table.clock.search_ends
     assert last is not None
@@ -176,7 +176,7 @@ def test_a_study_that_goes_on_keeps_its_trials_and_epochs(time: Time) -> None:
     assert (plan.trials, plan.epochs) == (40, 7)
 
 
-def test_the_first_population_is_small_if_trainings_are_long(time: Time) -> None:
+def test_the_first_population_is_small_if_training_runs_are_long(time: Time) -> None:
     quick = begun(None)
     assert quick.first(16) == 16
     slow = Timetable(

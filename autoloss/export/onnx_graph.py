@@ -18,7 +18,7 @@ from autoloss.core.errors import InputError
 from autoloss.core.files import replacing
 from autoloss.core.task import Label
 from autoloss.export.graph_inputs import Category, GraphInputs
-from autoloss.export.picture_graph import are_pictures
+from autoloss.export.image_graph import are_pictures
 from autoloss.export.torch_program import Traceable
 from autoloss.export.vector_graph import are_vectors
 from autoloss.inference.classifier import Classifier

@@ -17,13 +17,13 @@ from autoloss.core.errors import InputError
 from autoloss.core.files import replacing
 from autoloss.export.graph import MemberGraph, ModelGraph
 from autoloss.export.graph_inputs import GraphInputs
-from autoloss.export.model_parts import table_networks, token_networks
-from autoloss.export.picture_graph import (
+from autoloss.export.image_graph import (
     are_pictures,
     blank_pictures,
     picture_graph,
     picture_words,
 )
+from autoloss.export.model_parts import table_networks, token_networks
 from autoloss.export.tag_graph import TagGraph, TagMember
 from autoloss.export.tag_inputs import TagInputs
 from autoloss.export.vector_graph import (

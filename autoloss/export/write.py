@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autoloss.core.errors import InputError
+from autoloss.export.image_graph import are_pictures
 from autoloss.export.model_parts import check_built_in
-from autoloss.export.picture_graph import are_pictures
 from autoloss.export.vector_graph import are_vectors
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.deciding import rejects

@@ -8,7 +8,7 @@ from typing import Any
 from autoloss.core.errors import InputError
 from autoloss.core.settings import NO_AUGMENT, AugmentConfig, NetworkConfig
 from autoloss.data import ImageSchema, SequenceSchema, TableSchema, TensorSchema, TokenTensorSchema
-from autoloss.models.custom.of_pictures import OwnImageNetwork
+from autoloss.models.custom.of_images import OwnImageNetwork
 from autoloss.models.custom.of_rows import OwnNetwork, dense_width
 from autoloss.models.custom.of_tensors import OwnTensorNetwork
 from autoloss.models.custom.of_token_tensors import OwnTokenTensorNetwork

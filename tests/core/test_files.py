@@ -83,7 +83,7 @@ def test_a_program_that_ends_between_two_files_leaves_the_rest_to_the_next(
     assert not list(folder.rglob(".*"))
 
 
-def test_the_staged_files_of_a_stranger_stay_in_their_folder(tmp_path):
+def test_untrusted_staged_files_stay_in_their_folder(tmp_path):
     outside, folder = tmp_path / "outside", tmp_path / "study"
     for place in (outside, folder / STAGED / "model"):
         place.mkdir(parents=True)

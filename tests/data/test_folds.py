@@ -347,7 +347,7 @@ def test_rows_are_locked_where_enough_can_be(
 
 
 @pytest.mark.parametrize("n", [300, 9_999])
-def test_final_trainings_of_few_rows_hold_out_every_row_as_often(n: int) -> None:
+def test_final_training_runs_of_few_rows_hold_out_every_row_as_often(n: int) -> None:
     data = prepare(table(n), OPTIONS)
     assert (data.locked, data.outer()) == (None, ())
     found = data.resampling

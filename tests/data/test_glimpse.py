@@ -21,7 +21,7 @@ def test_a_long_text_ends_after_a_word() -> None:
     assert Glimpse.of_text(" \n").words == "(empty)"
 
 
-def test_a_large_picture_becomes_small_and_keeps_its_shape() -> None:
+def test_a_large_image_becomes_small_and_keeps_its_shape() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (600, 300, 3)).astype(np.uint8)
     head, code = Glimpse.of_pixels(pixels).picture.split(",")
     assert head == "data:image/jpeg;base64"

@@ -47,7 +47,7 @@ def test_every_score_has_its_area_and_an_interval_around_it() -> None:
         assert curve.auroc[found.temperatures.index(curve.best)] == max(curve.auroc)
 
 
-def test_strangers_like_the_rows_are_told_from_them_by_chance() -> None:
+def test_ood_rows_like_the_rows_are_told_from_them_by_chance() -> None:
     found = diagnose(KNOWN[:400], LABELS[:400], ood=KNOWN[400:]).strangers
     assert found is not None
     assert all(one.auroc.low < 0.5 < one.auroc.high for one in found.scores)
@@ -89,7 +89,7 @@ def test_probabilities_have_the_scores_that_need_no_logits() -> None:
     assert not found.curves
 
 
-def test_a_model_scores_strangers_by_its_own_trainings() -> None:
+def test_a_model_scores_ood_rows_by_its_own_training_runs() -> None:
     frame = make_frame()
     labels = np.where(np.random.default_rng(0).random(len(frame)) < 0.4, "yes", "no")
     classifier = make_classifier(frame)
@@ -105,7 +105,7 @@ def test_a_model_scores_strangers_by_its_own_trainings() -> None:
         diagnose_model(classifier, known, ood=strange.iloc[:, :1])
 
 
-def test_the_command_reads_strangers_beside_saved_logits(tmp_path: Path) -> None:
+def test_the_command_reads_ood_rows_beside_saved_logits(tmp_path: Path) -> None:
     np.savez(tmp_path / "known.npz", logits=KNOWN, labels=LABELS)
     np.savez(tmp_path / "strange.npz", logits=STRANGE)
     page = tmp_path / "page.html"
@@ -129,12 +129,12 @@ def test_the_command_reads_strangers_beside_saved_logits(tmp_path: Path) -> None
         (KNOWN.reshape(60, 10, 4), LABELS.reshape(60, 10), STRANGE, "are sequences"),
     ],
 )
-def test_unsuitable_strangers_are_refused(logits, labels, ood, message: str) -> None:
+def test_unsuitable_ood_rows_are_refused(logits, labels, ood, message: str) -> None:
     with pytest.raises(InputError, match=message):
         diagnose(logits, labels, ood=ood)
 
 
-def test_a_file_of_strangers_needs_the_key_of_the_other_file(tmp_path: Path) -> None:
+def test_a_file_of_ood_rows_needs_the_key_of_the_other_file(tmp_path: Path) -> None:
     np.savez(tmp_path / "known.npz", logits=KNOWN, labels=LABELS)
     np.savez(tmp_path / "strange.npz", probs=STRANGE)
     words = ["diagnose", "--logits", str(tmp_path / "known.npz"), "--ood"]

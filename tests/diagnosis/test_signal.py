@@ -87,7 +87,7 @@ def test_bits_are_entropies():
     assert found.bits.given == pytest.approx(found.log_loss / np.log(2))
 
 
-def test_gradients_are_averaged_over_trainings():
+def test_gradients_are_averaged_over_training_runs():
     logits, labels = drawn(100)
     predictions = checked_predictions(logits, labels, kind="logits")
     two = checked_predictions(2 * logits, labels, kind="logits")

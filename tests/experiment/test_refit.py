@@ -67,7 +67,7 @@ def test_readouts_temperature_and_weights_are_kept(plain, refitted) -> None:
         )
 
 
-def test_the_figures_are_those_of_the_trainings_before(plain, refitted) -> None:
+def test_the_figures_are_those_of_the_training_runs_before(plain, refitted) -> None:
     assert plain.verdict == refitted.verdict
     assert plain.summary.test_metrics == refitted.summary.test_metrics
     assert plain.summary.policies == refitted.summary.policies
@@ -112,7 +112,7 @@ def test_given_validation_rows_train_too_and_given_test_rows_do_not(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("best", "epochs"), [([20, 20], 20), ([1, 4], 2), ([3], 3), ([0, 1], 1)])
-def test_a_refit_goes_as_far_as_the_trainings_did(best: list[int], epochs: int) -> None:
+def test_a_refit_goes_as_far_as_the_training_runs_did(best: list[int], epochs: int) -> None:
     assert lasting_epochs(best) == epochs
 
 
@@ -223,7 +223,7 @@ def test_without_a_limit_the_rows_decide_and_not_the_pace_of_the_machine(
         ({"refit": True}, True),
     ],
 )
-def test_by_default_all_rows_train_where_the_trainings_saw_less_than_two_thirds(
+def test_by_default_all_rows_train_where_the_training_runs_saw_less_than_two_thirds(
     tmp_path: Path, options: dict[str, bool], wanted: bool
 ) -> None:
     frame = pd.concat([FRAME] * 4, ignore_index=True)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.faults
 POPULATION = 4
 
 
-def test_ctrl_c_keeps_the_trainings_that_are_being_told(programs, unharmed, place):
+def test_ctrl_c_keeps_the_training_runs_that_are_being_told(programs, unharmed, place):
     folder = place / "reports" / "s"
     once = [Signal("SIGINT", 0.1, "telling")]
     slow = [("tell_slowly", {"seconds": 1.0})]

@@ -240,7 +240,7 @@ def test_an_address_that_only_a_study_names_gets_nothing(out: Path) -> None:
     assert read_identity(out / "iris").uri == "http://stranger.example:5000"
 
 
-def test_a_folder_of_pictures_with_a_link_out_of_it_is_refused(tmp_path: Path) -> None:
+def test_a_folder_of_images_with_a_link_out_of_it_is_refused(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (20, 6, 6)).astype(np.uint8)
     for i, image in enumerate(images):
         folder = tmp_path / "pictures" / ("ant", "bee")[i % 2]

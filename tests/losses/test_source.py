@@ -301,7 +301,7 @@ def test_what_is_mixed_with_a_missing_label_has_none():
 
 @pytest.mark.parametrize("each", [0, 1])
 @pytest.mark.parametrize("form", ["source", "module"])
-def test_pictures_are_cut_and_labels_mixed_by_the_area(form: str, each: int):
+def test_images_are_cut_and_labels_mixed_by_the_area(form: str, each: int):
     spec = LossSpec("focal", {"cutmix.per_example": each}, target="cutmix")
     counts = COUNTS["multiclass"]
     mix = pasted(spec.source(counts)).mix if form == "source" else spec.module(counts).mix

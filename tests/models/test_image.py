@@ -104,7 +104,7 @@ def test_together_equals_alone(size: tuple[int, int, int]) -> None:
         torch.testing.assert_close(one[0], gradient[k], rtol=1e-4, atol=1e-5)
 
 
-def test_a_picture_does_not_depend_on_others_of_its_batch() -> None:
+def test_an_image_does_not_depend_on_others_of_its_batch() -> None:
     network = ImageNetwork(schema(12, 9, 3), 4, CONFIG)
     row = network.initial(torch.Generator().manual_seed(0))[None].double()
     inputs = ImageInputs.of(images(6, 12, 9, 3))

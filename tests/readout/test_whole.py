@@ -181,7 +181,7 @@ def test_few_rows_hardly_move_the_temperature(odds: float) -> None:
     assert found.gain >= -0.001
 
 
-def test_each_row_gets_the_temperature_of_its_number_of_trainings() -> None:
+def test_each_row_gets_the_temperature_of_its_number_of_training_runs() -> None:
     rows = np.log(np.array([[0.7, 0.3], [0.7, 0.3]]))
     found = np.exp(MeanTemperature(gain=0.4).calibrated(rows, np.array([1, 2])))
     sharp = 0.7 ** (1.0 / 0.8), 0.3 ** (1.0 / 0.8)

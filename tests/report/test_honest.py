@@ -153,7 +153,7 @@ def test_tuned_cross_entropy_is_the_line_and_no_dot() -> None:
     }
 
 
-def test_a_dot_has_the_differences_of_its_pairs_of_trainings() -> None:
+def test_a_dot_has_the_differences_of_its_pairs_of_training_runs() -> None:
     found = {one.number: one for one in HONEST.finalists}
     other = found[HONEST.verdict.baseline].metric
     for dot in finalists_info(HONEST).dots:

@@ -52,7 +52,7 @@ def test_clusters_widen_the_interval() -> None:
 
 
 @pytest.mark.parametrize("prior", ["class_weight", "logit_adjust", "effective_number"])
-def test_a_prior_is_undone_in_the_mean_of_trainings_as_in_each(prior: str) -> None:
+def test_a_prior_is_undone_in_the_mean_of_training_runs_as_in_each(prior: str) -> None:
     facts = ClassFacts(torch.tensor([900.0, 60.0, 40.0]))
     logits = torch.randn(50, 3, dtype=torch.float64, generator=torch.manual_seed(0))
     spec = LossSpec.from_dict({"base": "cross_entropy", "prior": prior})

@@ -59,7 +59,7 @@ def test_permuting_the_test_labels_changes_no_trial_and_no_challenger(study):
     assert one.pareto == other.pareto
 
 
-def test_several_trainings_are_averaged(study):
+def test_several_training_runs_are_averaged(study):
     logits, labels = test_logits(study)
     number = study.finalists().baseline.number
     several = {n: [one, one + 0.5 * torch.randn(90, 3)] for n, one in logits.items()}

@@ -40,7 +40,7 @@ def test_a_small_table_with_few_classes_gets_narrow_layers(
     )
 
 
-def test_all_trainings_of_a_search_have_the_depth_of_the_whole_table(tmp_path: Path) -> None:
+def test_all_training_runs_of_a_search_have_the_depth_of_the_whole_table(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(240, 3)), columns=list("abc"))
     frame["y"] = (frame["a"] + rng.normal(size=240) > 0).astype(int)
@@ -58,7 +58,7 @@ def test_all_trainings_of_a_search_have_the_depth_of_the_whole_table(tmp_path: P
     assert autoloss.load(tmp_path / result.summary.name / "model").config.depth == 3
 
 
-def test_all_trainings_of_a_search_are_narrow_for_few_classes(tmp_path: Path) -> None:
+def test_all_training_runs_of_a_search_are_narrow_for_few_classes(tmp_path: Path) -> None:
     space = tmp_path / "small.toml"
     space.write_text(
         SMALL.replace("[network]\nwidth = 16\n", "[network]\nwidth = 24\nnarrow_below = 4\n"),
@@ -72,7 +72,7 @@ def test_all_trainings_of_a_search_are_narrow_for_few_classes(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("device", "size"), [("cpu", (32, 2)), ("cuda", (64, 4))])
-def test_pictures_have_a_larger_network_on_a_gpu(device: str, size: tuple[int, int]) -> None:
+def test_images_have_a_larger_network_on_a_gpu(device: str, size: tuple[int, int]) -> None:
     network = load_space("image").network.trained_on(device)
     assert (network.width, network.depth) == size
     # A study that began on one device goes on with another.

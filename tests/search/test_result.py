@@ -88,7 +88,7 @@ def test_gains_are_a_row_a_step() -> None:
     assert math.isnan(table["metric_change"].tolist()[0])
 
 
-def test_finalists_are_a_row_each_with_the_means_of_their_trainings() -> None:
+def test_finalists_are_a_row_each_with_the_means_of_their_training_runs() -> None:
     finalists = (
         Finalist(1, ("best of focal", "lowest error"), (0.1, 0.3), (0.4, 0.5), -0.1, -0.3, 0.1),
         Finalist(0, ("tuned cross-entropy",), (0.2, 0.4), (0.5, 0.7)),
@@ -110,7 +110,7 @@ def test_without_finalists_and_gains_the_tables_are_empty_and_have_their_columns
     assert "metric_change" in result.gains
 
 
-def test_the_code_of_the_shipped_loss_has_the_median_read_out_of_its_trainings() -> None:
+def test_the_code_of_the_shipped_loss_has_the_median_read_out_of_its_training_runs() -> None:
     spec = LossSpec.from_dict(TRIALS[1].loss)
     readouts = [
         Readout(source, beta, 0.001, spec)

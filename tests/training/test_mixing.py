@@ -175,7 +175,7 @@ def test_an_alpha_of_zero_is_refused(name: str) -> None:
         LossSpec.from_dict({"base": "focal", "target": name, f"{name}.alpha": 0.0})
 
 
-def test_boxes_are_cut_out_of_pictures_alone(job: Job) -> None:
+def test_boxes_are_cut_out_of_images_alone(job: Job) -> None:
     spec = LossSpec(target="cutmix")
     with pytest.raises(InputError, match="cutmix must be given images"):
         train(job, [Candidate(spec, lr=3e-3)])
@@ -225,7 +225,7 @@ def picture_job() -> Job:
     )
 
 
-def test_pictures_that_are_cut_together_are_those_cut_alone() -> None:
+def test_images_that_are_cut_together_are_those_cut_alone() -> None:
     own = picture_job()
     candidates = [
         Candidate(LossSpec.from_dict(one), lr=3e-3, seed=k % 2) for k, one in enumerate(CUTS)
@@ -239,7 +239,7 @@ def test_pictures_that_are_cut_together_are_those_cut_alone() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_a_step_on_cut_pictures_is_a_step_on_pictures_cut_by_hand(number: int) -> None:
+def test_a_step_on_cut_images_is_a_step_on_images_cut_by_hand(number: int) -> None:
     own = picture_job()
     spec = LossSpec.from_dict(CUTS[number])
     candidate, rows = Candidate(spec, lr=3e-3), torch.arange(16)[None]

@@ -31,6 +31,6 @@ def test_a_trial_diverges_if_it_does_on_a_division_and_is_stopped_if_any_trainin
     assert [point.epoch for point in merged([longer, wild]).curve] == [1, 2]
 
 
-def test_only_trainings_to_their_end_or_the_time_limit_leave_a_model() -> None:
+def test_only_training_runs_to_their_end_or_the_time_limit_leave_a_model() -> None:
     states = ("complete", "stopped", "diverged", "pruned", "failed")
     assert [state for state in states if TrainingReport(state).has_model] == list(states[:2])

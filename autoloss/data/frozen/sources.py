@@ -17,7 +17,7 @@ from autoloss.data.frozen.extractor import Extractor, Seen
 from autoloss.data.frozen.vectors import Told, text_digest, vectors_of
 from autoloss.data.glimpse import Glimpse
 from autoloss.data.images.decode import PictureError, open_picture
-from autoloss.data.images.pictures import source_of
+from autoloss.data.images.pixels import source_of
 from autoloss.data.images.sources import PictureTable
 from autoloss.data.kinds import kind_of
 from autoloss.data.messages import listed, plural, unknown_name

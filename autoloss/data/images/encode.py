@@ -19,7 +19,7 @@ from autoloss.core.errors import InputError
 from autoloss.data.encoding import check_version
 from autoloss.data.images.decode import Cell, PictureShape
 from autoloss.data.images.inputs import ImageInputs, ImageSchema
-from autoloss.data.images.pictures import read_pictures
+from autoloss.data.images.pixels import read_pictures
 from autoloss.data.messages import listed, one_line, plural
 
 _VERSION = 1

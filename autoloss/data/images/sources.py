@@ -20,7 +20,7 @@ from autoloss.core.files import check_inside
 from autoloss.data.frames import Table, as_table
 from autoloss.data.images.decode import ENDINGS, Cell, PictureShape, open_picture
 from autoloss.data.images.encode import cell_of, shown_cell
-from autoloss.data.images.pictures import read_pictures, shape_of
+from autoloss.data.images.pixels import read_pictures, shape_of
 from autoloss.data.messages import listed, one_line, plural, unknown_name
 from autoloss.data.options import DataOptions
 from autoloss.data.read import Source, load_table

@@ -157,7 +157,7 @@ def test_weights_decide_the_fingerprint_of_a_network() -> None:
     assert weights_digest(one) == weights_digest(other)
 
 
-def test_pictures_of_a_folder_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+def test_images_of_a_folder_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     for label in ("a", "b"):
         (tmp_path / label).mkdir()

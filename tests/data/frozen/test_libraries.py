@@ -64,7 +64,7 @@ def test_sentence_transformers_reads_the_same_folder(bert: Path) -> None:
     assert function.sha256 != other.sha256
 
 
-def test_transformers_pools_a_picture(tmp_path: Path) -> None:
+def test_transformers_pools_an_image(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
     config = transformers.ViTConfig(

@@ -12,7 +12,7 @@ from PIL import Image
 
 from autoloss.core.cache import cache_folder
 from autoloss.data.images.decode import PictureError, PictureShape, decoded, open_picture
-from autoloss.data.images.pictures import read_pictures, shape_of
+from autoloss.data.images.pixels import read_pictures, shape_of
 
 GREY, COLOUR = PictureShape(4, 6, 1), PictureShape(4, 6, 3)
 
@@ -74,7 +74,7 @@ def test_the_camera_is_turned_upright() -> None:
         (Path("nowhere.png"), "no such file"),
     ],
 )
-def test_a_broken_picture_is_refused_with_a_reason(cell: bytes | Path, reason: str) -> None:
+def test_a_broken_image_is_refused_with_a_reason(cell: bytes | Path, reason: str) -> None:
     with pytest.raises(PictureError, match=reason):
         decoded(cell, GREY)
 

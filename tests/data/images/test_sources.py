@@ -42,7 +42,7 @@ def pixels_of(data: StudyData) -> dict[int, np.ndarray]:
     }
 
 
-def test_a_folder_an_archive_and_a_table_are_the_same_pictures(tmp_path: Path) -> None:
+def test_a_folder_an_archive_and_a_table_are_the_same_images(tmp_path: Path) -> None:
     images, labels = noise(40), ["ant"] * 20 + ["bee"] * 20
     names = [f"{label}/{i:02}.png" for i, label in enumerate(labels)]
     save(tmp_path / "all", names, images)
@@ -89,7 +89,7 @@ def test_the_folders_train_valid_and_test_are_the_parts(tmp_path: Path) -> None:
     assert any("1 file that are not images" in note for note in data.notes)
 
 
-def test_a_picture_in_two_parts_is_said(tmp_path: Path) -> None:
+def test_an_image_in_two_parts_is_said(tmp_path: Path) -> None:
     images = noise(40)
     images[30:] = images[:10]
     split = np.array(["train"] * 30 + ["test"] * 10)
@@ -98,7 +98,7 @@ def test_a_picture_in_two_parts_is_said(tmp_path: Path) -> None:
     assert any(re.search(r"test: \d+ rows .* equal a training row", note) for note in notes)
 
 
-def test_bad_pictures_are_counted_and_left_out_only_if_asked(tmp_path: Path) -> None:
+def test_bad_images_are_counted_and_left_out_only_if_asked(tmp_path: Path) -> None:
     names = [f"{label}/{i:02}.png" for label in "ab" for i in range(13)]
     images = noise(26)
     save(tmp_path, names, images)
@@ -154,7 +154,7 @@ def test_a_path_that_leads_nowhere_or_out_is_refused(
         (None, "npz file of arrays, but it is none"),
     ],
 )
-def test_arrays_that_are_no_pictures_are_refused(
+def test_arrays_that_are_no_images_are_refused(
     tmp_path: Path, images: np.ndarray | None, message: str
 ) -> None:
     path = tmp_path / "some.npz"
@@ -165,7 +165,7 @@ def test_arrays_that_are_no_pictures_are_refused(
         prepare(path, DataOptions())
 
 
-def test_new_pictures_are_read_from_every_source(tmp_path: Path) -> None:
+def test_new_images_are_read_from_every_source(tmp_path: Path) -> None:
     images = noise(30)
     frame = pd.DataFrame({"image": list(images), "y": ["a", "b"] * 15})
     encoding = prepare(frame, DataOptions(target="y", images="image")).encoding

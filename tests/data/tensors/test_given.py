@@ -377,7 +377,7 @@ def test_worker_processes_read_an_epoch_ahead(monkeypatch: pytest.MonkeyPatch) -
         assert torch.equal(one, other)
 
 
-def test_a_report_shows_pictures() -> None:
+def test_a_report_shows_images() -> None:
     pixels = torch.arange(16.0).view(1, 4, 4).expand(N, 3, 4, 4) * Y[:, None, None, None]
     data = prepare((pixels, Y), NO_OPTIONS)
     (first, second) = (one.picture for one in data.glimpses("data", [1, 0]))

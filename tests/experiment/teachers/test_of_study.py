@@ -63,7 +63,7 @@ def test_the_best_trials_teach_those_that_follow_them(
         study = session.study
         seen["trials"], seen["early"] = study.trials, study.plan.early
         seen["teachers"], seen["quota"] = study.teachers, study.quota
-        check_that_final_trainings_have_teachers_of_their_own(session)
+        check_that_final_training_runs_have_teachers_of_their_own(session)
         check_that_no_row_is_taught_by_a_network_that_saw_it(session, monkeypatch)
         raise Stopped
 
@@ -83,7 +83,7 @@ def test_the_best_trials_teach_those_that_follow_them(
     assert seen["teachers"] == tuple(one.number for one in ranked[:MEMBERS])
 
 
-def check_that_final_trainings_have_teachers_of_their_own(session: SearchSession) -> None:
+def check_that_final_training_runs_have_teachers_of_their_own(session: SearchSession) -> None:
     """Divisions have a teacher if a trial needs it, with logits for their training rows alone."""
     study, data = session.study, session.opened.data
     plain, taught = study.trial(0), study.trial(study.plan.early)

@@ -363,7 +363,7 @@ def test_several_labels_have_teachers(frame: pd.DataFrame) -> None:
         made(table[["probability_wide"]], data)
 
 
-def test_pictures_are_taught_by_files_and_modules() -> None:
+def test_images_are_taught_by_files_and_modules() -> None:
     data = prepare("sklearn:digits", DataOptions(images="image"), protocol=PROTOCOL)
 
     class Corner(nn.Module):

@@ -76,7 +76,7 @@ def result(folder: Path) -> SearchResult:
     )
 
 
-def test_the_search_learns_the_pictures(result: SearchResult, folder: Path) -> None:
+def test_the_search_learns_the_images(result: SearchResult, folder: Path) -> None:
     images, labels = bars(200, 1)
     frame = pd.DataFrame({"image": list(images)})
     assert (result.model.predict(frame) == labels).mean() > 0.95
@@ -206,9 +206,7 @@ def make(n_channels, n_outputs):
 """
 
 
-def test_a_network_of_ones_own_reads_pictures_by_channel(
-    result: SearchResult, folder: Path
-) -> None:
+def test_a_network_of_ones_own_reads_images_by_channel(result: SearchResult, folder: Path) -> None:
     (folder / "net.py").write_text(NETWORK)
     own = autoloss.search(
         folder / "bars.npz",
