@@ -128,7 +128,7 @@ def _logits(count: int, draw: np.random.Generator) -> torch.Tensor:
 def one_coordinator(
     workers: int, trials: int, *, manner: Manner, storage: str | None
 ) -> dict[str, Any]:
-    """Return the figures of a simulation, with the study in a folder of its own."""
+    """Return the figures of a simulation, with the study in its own folder."""
     with tempfile.TemporaryDirectory(prefix="coordinator-") as name:
         out = Path(name)
         study_name = f"s{workers}-{manner}-{time.time_ns()}"
@@ -232,7 +232,7 @@ def several(url: str, coordinators: int, *, at_once: int, trials: int = SHARED) 
 
 @contextmanager
 def postgresql() -> Iterator[str | None]:
-    """Yield the URL of a server of its own; None where none is installed."""
+    """Yield the URL of a new server; None where none is installed."""
     from tests.search.postgresql import programs, server
 
     with nullcontext(None) if programs() is None else server() as url:

@@ -43,7 +43,7 @@ replicates = 5
 
 
 def make_copy() -> Loss:
-    """Return cross-entropy under a name of its own."""
+    """Return cross-entropy under a new name."""
 
     @declare(source="this benchmark", family="proper", proper=True, local=True)
     def cross_entropy_again(log_p: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ def study_of_copy(
     judge: str = "locked",
     time_limit: float | None = None,
 ) -> SearchResult:
-    """Return a study of cross-entropy and its copy, on rows of its own."""
+    """Return a study of cross-entropy and its copy, on its own rows."""
     with tempfile.TemporaryDirectory() as folder:
         space = Path(folder) / "small.toml"
         space.write_text(SMALL.format(epochs=epochs, judge=judge), encoding="utf-8")

@@ -4,7 +4,7 @@
 
 It runs with the torch of the Python that it is started with, and needs no network: packages that
 this Python lacks go into .venv-gpu beside it, at the versions of constraints.txt, from the folder
-`wheels` if there is one. Each part is a process with a time limit of its own. What a part finds is
+`wheels` if there is one. Each part is a process with its own time limit. What a part finds is
 in gpu.json as soon as it has ended, also where a later one fails or takes too long.
 
 - tests: the tests with the marker "gpu".

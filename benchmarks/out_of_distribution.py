@@ -46,7 +46,7 @@ def resized(images: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]:
 
 
 def shuffled(images: NDArray[np.uint8], seed: int = 0) -> NDArray[np.uint8]:
-    """Return images whose pixels are shuffled, each by an order of its own; (N, H, W)."""
+    """Return images whose pixels are shuffled, each by its own order; (N, H, W)."""
     flat = images.reshape(len(images), -1)
     return np.random.default_rng(seed).permuted(flat, axis=1).reshape(images.shape)
 

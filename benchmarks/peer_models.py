@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 Probs = NDArray[np.float64]
 Predict = Callable[[pd.DataFrame], Probs]
 VALID = 0.2
-"""The share of the training rows on which a peer without a rule of its own validates."""
+"""The share of the training rows on which a peer without its own rule validates."""
 TIMED = 1_000
 """Rows whose training tells the time of an epoch."""
 

@@ -45,7 +45,7 @@ SPACE = load_space("image")
 
 
 def subset(folder: Path, rows: int, to: Path, *, tail: float = 1.0, noise: float = 0.0) -> Path:
-    """Write the first training images as a file of its own; return it.
+    """Write the first training images as a separate file; return it.
 
     Args:
         folder: The folder of the data.

@@ -283,7 +283,7 @@ def write_rows(path: Path, size: int, *, at_once: int = 100_000) -> None:
 
 
 def many_classes(folder: Path, size: int, track: str) -> dict[str, Any]:
-    """Return the time and memory of a search of so many classes, 100 rows each."""
+    """Return the time and memory of a search of a number of classes, 100 rows each."""
     import pandas as pd
 
     rng = np.random.default_rng(0)

@@ -174,7 +174,7 @@ def make_missing(names: Sequence[str], seeds: range, data: Path, folder: Path) -
 
 def study(one: Set, data: Path, seed: int) -> Predicted:
     """Search on a part of a set; keep what its finalists predict for the other rows."""
-    # Each seed has rows of its own.
+    # Each seed has its own rows.
     frame = one.frame(data).sample(frac=1, random_state=seed)
     count = min(ROWS, int(SHARE * len(frame)))
     searched, fresh = frame.iloc[:count], frame.iloc[count : count + FRESH]

@@ -2,7 +2,7 @@
 
     python -m benchmarks.verdict [aa|limits|nested|out_of_fold|planted|power|noise|constant ...]
 
-- aa: studies of cross-entropy against a copy of it under another name, each on rows of its own.
+- aa: studies of cross-entropy against a copy of it under another name, each on its own rows.
   "better" is then wrong; at a true rate of 5 % at most 16 of 200 studies say it.
 - limits: the same under time limits of 5, 20, 50 and 80 % of the time of a whole study.
 - nested: the same with 300 rows, where nested cross-validation reaches the verdict.

@@ -169,7 +169,7 @@ def test_each_folder_says_its_floor_and_its_imports(folder: str) -> None:
         assert beside in text.partition("Floor ")[2]
 
 
-# Classes of one kind of input. `bench` makes a problem of its own.
+# Classes of one kind of input. `bench` makes its own problem.
 KIND_CLASSES = re.compile(
     r"(Table|Stored|Sequence|Image)(Inputs|Schema|Encoding|Encoder|Reader)$|(Table|Token|Image)Network$"
 )

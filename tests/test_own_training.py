@@ -1,4 +1,4 @@
-"""The page on one's own training is right: its scripts run, each in a process of its own."""
+"""The page on one's own training is right: its scripts run, each in its own process."""
 
 from __future__ import annotations
 

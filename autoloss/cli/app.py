@@ -96,7 +96,7 @@ app = typer.Typer(
 
 
 def _help(command: Callable[..., None]) -> str:
-    """Return the docstring of a command, each paragraph on a line of its own to be wrapped."""
+    """Return the docstring of a command, each paragraph on its own line to be wrapped."""
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     return "\n\n".join(" ".join(text.split()) for text in paragraphs)
 

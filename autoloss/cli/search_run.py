@@ -140,7 +140,7 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
 
 
 def require(result: SearchResult, demand: Demand | None) -> None:
-    """Exit with a code of its own if the verdict is not the demanded verdict.
+    """Exit with a distinct code if the verdict is not the demanded verdict.
 
     Raises:
         typer.Exit: If it is another verdict.

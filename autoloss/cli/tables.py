@@ -51,7 +51,7 @@ def show_pairs(console: Console, pairs: Sequence[tuple[str, str | Text]]) -> Non
 
 
 def show_places(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
-    """Print names and paths, links or commands, each on a line of its own to be copied."""
+    """Print names and paths, links or commands, each on its own line to be copied."""
     indent = max((len(name) for name, _ in pairs), default=0) + _GAP
     for name, text in pairs:
         console.print(Text.assemble((f"{name:<{indent}}", "bold"), text), soft_wrap=True)

@@ -36,7 +36,7 @@ def replacing(file: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder whose files stand in `folder` at the end, all of them or none.
+    """Yield a temporary folder whose files are in `folder` at the end, all of them or none.
 
     In an existing folder they replace their namesakes, and an empty file removes its own; other
     files stay. If the program is killed meanwhile, `settle` of the next reader does the rest.

@@ -17,7 +17,7 @@ ALL_TASKS: tuple[TaskKind, ...] = ("binary", "multiclass", "multilabel", "sequen
 MISSING_LABEL = -100
 """Stands for a missing label among the targets of several labels or of tokens, as in torch."""
 REJECT = "reject"
-"""The decision for no class: a row is left to somebody else, at a cost of its own."""
+"""The decision for no class: a row is left to somebody else, at its own cost."""
 YES_OR_NO: tuple[TaskKind, ...] = ("binary", "multilabel")
 """The tasks whose items have two classes, no and yes, of which one is positive."""
 

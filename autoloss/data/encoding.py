@@ -1,6 +1,6 @@
 """The parts of a kind of input: encoded rows, their encoding, and the reader of a model's rows.
 
-Tables and sequences have classes of their own. Training, inference and experiments use these
+Tables and sequences have their own classes. Training, inference and experiments use these
 methods alone.
 """
 

@@ -38,7 +38,7 @@ _ID_WORDS = {
     "ssn",
 }
 _BOOLEAN = {"true", "false", "yes", "no", "t", "f", "y", "n"}
-# A cell of so many characters is text, whether or not it has spaces.
+# A cell of this many characters is text, whether or not it has spaces.
 _LONG = 80
 # Thai, Lao, kana and Chinese characters: a sentence of them has no spaces.
 _UNSPACED = "[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]"

@@ -1,4 +1,4 @@
-"""Parquet, a few columns at a time: the file and its table never stand in memory together."""
+"""Parquet, a few columns at a time: the file and its table are never in memory together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autoloss.data.arrow import needs_whole, series_of
 _CELLS_AT_ONCE = 1 << 23
 # Bytes of a cell, about, and times the size of a file that its cells may take.
 _CELL_BYTES, _RATIO = 8, 1_000
-# From so many rows on, a text that occurs so often on average is stored once, with its places.
+# From this many rows on, a text that occurs so often on average is stored once, with its places.
 _MANY_ROWS, _REPEATED = 500_000, 50
 
 
@@ -62,7 +62,7 @@ def check_claim(file: Any, path: Path) -> None:
     """
     about, packed = file.metadata, path.stat().st_size
     check_size(about.num_rows * about.num_columns * _CELL_BYTES, packed, ratio=_RATIO)
-    # A long text that occurs often stands in the file once.
+    # A long text that occurs often is in the file once.
     chunks = [
         (group, about.row_group(group).column(place))
         for place in range(about.num_columns)
@@ -116,7 +116,7 @@ def _words(path: Path, group: int, chunk: Any, *, rows: int) -> Iterator[Any]:
 
 
 def as_frame(table: Any) -> pd.DataFrame:
-    """Return an Arrow table under numbers as names, each column in memory of its own.
+    """Return an Arrow table under numbers as names, each column in its own memory.
 
     Raises:
         pyarrow.ArrowInvalid: Its file is broken.

@@ -127,7 +127,7 @@ def parts_named(table: Table, split: str) -> NDArray[np.int64]:
 def group_codes(table: Table, name: str) -> tuple[NDArray[np.int64], list[str], int]:
     """Return the group of every row, the names of the groups, and how many rows had none.
 
-    A row without a group is a group of its own.
+    A row without a group is its own group.
     """
     codes, unique = pd.factorize(values_of(exact_column(table, name)).text)
     codes = codes.astype(np.int64)

@@ -59,7 +59,7 @@ class Labelled:
         name: ``"data"``, ``"test"`` or ``"valid"``: its role in the study.
         table: The table.
         labels: Its target: a class of each row, several labels, or the tags of its tokens.
-        beside: Inputs that do not stand in the table, a row for each of its rows: pixels.
+        beside: Inputs that are not in the table, a row for each of its rows: pixels.
     """
 
     name: str
@@ -238,7 +238,7 @@ def _beside(
     kind: str,
     unread: str,
 ) -> Sources:
-    """Return the tables of a study whose inputs stand beside them.
+    """Return the tables of a study whose inputs are not in them.
 
     Args:
         read: Each table by name, with the data beside it.

@@ -16,7 +16,7 @@ VALID_SHARE = 0.25
 # More rows than this add no useful precision to a part and are lost for training.
 _MOST_TEST = 100_000
 _MOST_VALID = 25_000
-# With so many groups, whole groups drawn at random keep the shares of the classes.
+# With this many groups, whole groups drawn at random keep the shares of the classes.
 _MANY_GROUPS = 2_000
 
 

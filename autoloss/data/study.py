@@ -68,7 +68,7 @@ class StudyData:
 
     Args:
         task: The labels to predict.
-        folds: Divisions on which candidates are compared, each with an encoding of its own.
+        folds: Divisions on which candidates are compared, each with its own encoding.
         locked: Rows that only the confirmation may see; None if all rows are judged.
         resampling: How rows were divided, as plain values.
         summary: All of this as plain values; its numbers of rows refer to the first fold.
@@ -300,14 +300,14 @@ class StudyData:
 
     @property
     def inputs_in_table(self) -> bool:
-        """Return whether the inputs stand in the table, not beside it as images do."""
+        """Return whether the inputs are in the table, not beside it as images are."""
         return self._encoder.sources.main.beside is None
 
     def read_by(self, encoding: Any) -> Any:
         """Return the inputs of all rows of the data as a model with an encoding reads them.
 
         Args:
-            encoding: The encoding, of inputs that stand beside their table.
+            encoding: The encoding, of inputs beside their table.
 
         Raises:
             InputError: It reads others.

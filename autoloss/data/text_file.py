@@ -26,7 +26,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# Encodings without a mark of their own, tried in this order after UTF-8.
+# Encodings without their own mark, tried in this order after UTF-8.
 GUESSED = ("cp1252", "cp932", "gb18030", "latin-1")
 _CHUNK = 1 << 20
 

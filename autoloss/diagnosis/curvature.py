@@ -42,7 +42,7 @@ class Extremes:
 def hessian_product(function: Function, weights: Tensor, direction: Tensor) -> Tensor:
     """Return the product of the Hessian of a function and a direction.
 
-    It is the central difference of two gradients, because layers with a backward pass of their own
+    It is the central difference of two gradients, because layers with their own backward pass
     have no second. The step is so short that hardly a unit of a network changes its sign.
 
     Args:

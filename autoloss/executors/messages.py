@@ -121,7 +121,7 @@ class Halved:
 
 @dataclass(frozen=True, eq=False)
 class Ended:
-    """The outcome of the candidate at a place in the share; each has a message of its own.
+    """The outcome of the candidate at a place in the share; each has its own message.
 
     Args:
         place: The place.

@@ -180,7 +180,7 @@ class ProcessCrew(Crew):
 
 
 class _Spawned:
-    """A process of its own, where no fork is safe."""
+    """A separate process, where no fork is safe."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(

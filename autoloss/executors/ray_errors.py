@@ -1,4 +1,4 @@
-"""Errors of Ray as half a sentence, which names the cause."""
+"""Errors of Ray as a clause, which names the cause."""
 
 from __future__ import annotations
 

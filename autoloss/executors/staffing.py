@@ -17,7 +17,7 @@ Workers = int | Literal["auto"]
 TRIALS_EACH = 4
 """Trials of the budget for each worker; with fewer, its start costs more than it saves."""
 MOST = 16
-"""The largest number of workers that is chosen; more are only used if they are asked for."""
+"""The largest number of workers that is chosen; more are only used on request."""
 WORKER_BYTES = 1 << 29
 """Memory of a worker besides its candidates."""
 MEMORY_SHARE = 0.5
@@ -30,7 +30,7 @@ class Staffing:
 
     Args:
         count: The number.
-        reason: Half a sentence for the log.
+        reason: A clause for the log.
         sentence: A whole sentence in its place, which every user sees; empty for none.
     """
 
@@ -73,7 +73,7 @@ def staff(asked: Workers, *, trials: int, device: torch.device, alone: str = "")
         alone: Why only this process can train them; empty if others can too.
 
     Raises:
-        InputError: Several workers are asked for on a GPU.
+        InputError: Several workers are requested on a GPU.
     """
     if device.type != "cpu":
         if asked not in ("auto", 1):

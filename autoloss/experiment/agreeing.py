@@ -80,7 +80,7 @@ def read_verdict(
     progress: Progress,
     register: str | None,
 ) -> SearchResult:
-    """Return the result that stands in a study's folder, and write the runs that MLflow lacks.
+    """Return the result in a study's folder, and write the runs that MLflow lacks.
 
     Args:
         study: The study.

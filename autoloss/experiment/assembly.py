@@ -33,7 +33,7 @@ def model_of(
         members: The members.
     """
     task = data.task
-    # Labels have thresholds of their own in place of a cost matrix.
+    # Labels have their own thresholds in place of a cost matrix.
     costs = None if task.names else study.metric.costs
     return Classifier(
         task=task,

@@ -30,7 +30,7 @@ def staffed(
         begins: Whether they begin.
 
     Raises:
-        InputError: Several workers are asked for on a GPU, or Ray cannot train the search.
+        InputError: Several workers are requested on a GPU, or Ray cannot train the search.
     """
     alone = ""
     if callable(request.model) or has_objects(request.losses):

@@ -146,7 +146,7 @@ class StrangerRows:
     ) -> list[Inputs]:
         """Return the used rows, encoded by each encoding: the choosing rows first.
 
-        Cells that an encoding cannot use count as missing: OOD rows may have cells of their own.
+        Cells that an encoding cannot use count as missing: OOD rows may have their own cells.
 
         Args:
             encodings: The encodings.

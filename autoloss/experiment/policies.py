@@ -177,7 +177,7 @@ def with_policies(summary: Summary, policies: Policies, *, ship: str) -> Summary
     Args:
         summary: The study, whose recommended trial is that of the verdict.
         policies: The models that could ship.
-        ship: The policy that was asked for.
+        ship: The requested policy.
     """
     summary = replace(summary, policies=policies.records)
     own = next(one for one in policies.records if one.name == ship)

@@ -122,7 +122,7 @@ def train_outer(
 ) -> tuple[Divisions, list[Trained]]:
     """Train trials in every outer fold; trials with hard labels first, if they teach the others.
 
-    A fold has teachers of its own, which are chosen on its validation rows: its test rows, on
+    A fold has its own teachers, which are chosen on its validation rows: its test rows, on
     which the study chose among its trials, decide nothing.
 
     Returns:

@@ -156,7 +156,7 @@ def _measured(
     staffed = crew if crew is not None and len(crew) else None
     kind = jobs[0].device.type if staffed is None else staffed.device_kind
     if limit is not None and kind == "cpu":
-        # More are seldom faster, and the time is short that tells.
+        # More are seldom faster, and a short timing cannot tell.
         at_most = min(at_most, LIMITED * workers * len(divisions))
     with threads(1 if workers > 1 else torch.get_num_threads()):
         if staffed is None:

@@ -1,4 +1,4 @@
-"""Writes a model in the form that is asked for."""
+"""Writes a model in the requested form."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class AddedTerms:
         task: The kind of label.
         distillation: The candidates with a teacher; None if there are none.
         penalties: The penalties, each with its candidates.
-        alone: By row, the candidates whose penalty moves the minimum, each as a group of its own.
+        alone: By row, the candidates whose penalty moves the minimum, each as its own group.
     """
 
     task: TaskKind

@@ -99,7 +99,7 @@ class ClassFacts:
 
     @property
     def is_stacked(self) -> bool:
-        """Return whether every candidate has counts of its own."""
+        """Return whether every candidate has its own counts."""
         return self.counts.ndim > self.own_axes
 
     def of_item(self) -> ClassFacts:

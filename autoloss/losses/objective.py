@@ -34,7 +34,7 @@ class Objective:
     Args:
         specs: A loss for each candidate.
         class_counts: Training rows of each class: ``(C,)``, or ``(K, C)`` if candidates train on
-            rows of their own; or `ClassFacts`, which have more. A class without rows counts as a
+            their own rows; or `ClassFacts`, which have more. A class without rows counts as a
             class with a single row.
         dtype: The dtype of the computation.
         device: The device of the logits.
@@ -303,7 +303,7 @@ class Objective:
             if bool((tensor - neutral).abs().le(_NOTHING).all()):
                 return None
             tensor = tensor.to(dtype=self.dtype, device=self.device)
-            # Positions share their classes; every label has two classes of its own.
+            # Positions share their classes; every label has its own two classes.
             return tensor[:, None] if facts.task != "sequence" else tensor[:, None, None]
 
         scale = terms.scale / temperature.view(-1, *[1] * facts.own_axes)

@@ -29,7 +29,7 @@ def bag(
         terms: The terms of each example.
         shares: Their weights; a place of weight 0 is a pad.
         places: The number of the batch, of G, that each candidate reads; None if G = 1.
-        into: Where the gradient of the table is written; None for a tensor of its own, which takes
+        into: Where the gradient of the table is written; None for a new tensor, which takes
             a fifth of a step where it is large.
 
     Shape:

@@ -1,6 +1,6 @@
 """The embedding of numbers by learnt frequencies.
 
-Each number has frequencies of its own, which a candidate learns with a linear map of their cosines
+Each number has its own frequencies, which a candidate learns with a linear map of their cosines
 (Gorishniy et al. 2022, arXiv:2203.05556; in this form in RealMLP, Holzmüller et al. 2024, Better
 by Default, arXiv:2407.04491).
 """

@@ -19,7 +19,7 @@ _SPREAD = 0.5
 """Standard deviation of the prior of a log temperature, which decides only where rows are few."""
 _LEVELS, _GAINS = (-3.0, 3.0), (-2.0, 0.99)
 _EVERY = 1 << 20
-"""Up to so many rows, each counts by itself; more items of no and yes are summed in cells."""
+"""Up to this many rows, each counts by itself; more items of no and yes are summed in cells."""
 _CELLS, _END = 256, 60.0
 """Cells for each nat of log odds, and the log odds beyond which they are equal."""
 
@@ -88,7 +88,7 @@ class MeanTemperature:
     start: float = 0.0
 
     def of(self, count: int) -> float:
-        """Return the temperature of the mean of so many training runs."""
+        """Return the temperature of the mean of a number of training runs."""
         return float(self._of(np.asarray(count)))
 
     def calibrated(self, log_probs: FloatArray, counts: IntArray) -> FloatArray:

@@ -55,15 +55,15 @@ class TrainingCode:
 
 @dataclass(frozen=True)
 class CodeLengths:
-    """Bits a label on the rows of the verdict, and on the training rows if asked for.
+    """Bits a label on the rows of the verdict, and on the training rows on request.
 
     Args:
         labels: Labels of the rows of the verdict, or their tags.
         prior: Bits a label with the class shares of the training rows alone.
         challenger: Bits a label with the challenger as it would ship: its log loss over ln 2.
         baseline: The same with tuned cross-entropy.
-        training: The codes of the training rows; None if they are not asked for.
-        reason: Why the training rows have no code although it was asked for; else empty.
+        training: The codes of the training rows; None without a request.
+        reason: Why the training rows have no requested code; else empty.
     """
 
     labels: int

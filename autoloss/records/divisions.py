@@ -75,7 +75,7 @@ class Resampling:
         verdict: ``"locked"`` test rows; ``"out_of_fold"``: all rows, by training runs that held
             them out; or ``"nested"`` cross-validation.
         outer: Outer folds of the nested cross-validation, all repeats together; 0 without it.
-        replicates: Training runs of every finalist, each on a division and a seed of its own.
+        replicates: Training runs of every finalist, each on its own division and seed.
         text: All of this in a sentence or two.
     """
 

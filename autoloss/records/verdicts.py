@@ -56,7 +56,7 @@ class Verdict(Shown):
             trained.
         baseline: Number of the trial of tuned cross-entropy.
         detectable: The smallest difference in error that these rows could have shown.
-        primary: The metric that the decision is about: the metric that was asked for, else
+        primary: The metric that the decision is about: the requested metric, else
             ``"log_loss"``; empty in older studies.
         reason: Why the decision is ``"undecided"``; empty otherwise.
         chance: Probability that the challenger is the best loss other than cross-entropy by the
@@ -93,7 +93,7 @@ class Coverage:
     Args:
         trials: Trials that ended by themselves: trained to the end of their schedule, dropped by
             a race, or diverged.
-        planned_trials: Trials that were asked for.
+        planned_trials: Requested trials.
         epochs: Epochs of the less trained of challenger and tuned cross-entropy, in the search.
         planned_epochs: Epochs of the schedule that the search space asks for.
         cut: Trials that the time limit cut off.

@@ -27,7 +27,7 @@ def doubts(summary: Summary) -> tuple[tuple[str, str], ...]:
         (POWER, power_text(summary)),
         ("Earlier looks", looks_text(summary)),
     )
-    # The power alone stands beside the comparison already.
+    # The comparison shows the power already.
     known = tuple(pair for pair in found if pair[1])
     return known if {name for name, _ in known} != {POWER} else ()
 

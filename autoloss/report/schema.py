@@ -27,7 +27,7 @@ def schema_json() -> str:
 def make_schema() -> dict[str, Any]:
     """Return the schema of the summary's dataclasses: draft 2020-12, a definition a record.
 
-    A number may be ``null``, which stands for one that is not known or not finite. A reader must
+    A number may be ``null``, if it is unknown or not finite. A reader must
     pass over keys that it does not know: they may come without a new `schema_version`.
     """
     found: dict[str, Any] = {}

@@ -139,7 +139,7 @@ def interval_text(name: str, low: float, high: float) -> str:
 
 
 def points_text(name: str, value: float) -> str:
-    """Return the size of a difference as it stands in a sentence, without its sign.
+    """Return the size of a difference for a sentence, without its sign.
 
     Examples:
         >>> points_text("error", -0.012), points_text("log_loss", 0.5), points_text("gain", 2.0)

@@ -98,7 +98,7 @@ def between(parameter: Scale, low: float, high: float) -> Scale:
         return parameter
     if isinstance(parameter, IntParam):
         return replace(parameter, low=round(low), high=round(high))
-    # Without a valid range of its own, the declared range stays the valid range.
+    # Without its own valid range, the declared range stays the valid range.
     return replace(parameter, low=float(low), high=float(high), valid=parameter.allowed)
 
 

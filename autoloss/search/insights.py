@@ -51,7 +51,7 @@ def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str
     costs = None if study.task.kind == "multilabel" else study.metric.costs
     price = None if costs is None else tuple(tuple(map(float, row)) for row in costs)
     options: dict[str, Any] = {
-        # Several labels are shown at a probability of a half; their thresholds stand beside them.
+        # Several labels are shown at a probability of a half; their thresholds are beside them.
         "metric": "error" if study.task.kind == "multilabel" else study.metric.name,
         "facts": study.facts,
         "costs": price,

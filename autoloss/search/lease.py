@@ -176,7 +176,7 @@ def _is_zombie(pid: int) -> bool:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
-    # The name of the program stands in parentheses and may hold anything, ")" too.
+    # The name of the program is in parentheses and may hold anything, ")" too.
     return fields.rpartition(")")[2].split()[:1] in (["Z"], ["X"])
 
 

@@ -1,6 +1,6 @@
 """Draws settings with Optuna's sampler.
 
-Each population has a study of its own in memory, with the trials that the sampler learns from, so
+Each population has its own study in memory, with the trials that the sampler learns from, so
 that a resumed search draws the same settings as an uninterrupted search.
 """
 

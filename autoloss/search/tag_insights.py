@@ -16,7 +16,7 @@ from autoloss.records.tags import SegmentLengths, TagFigures, TaggedSequence, Ta
 
 IntArray = NDArray[np.int64]
 LONGEST, EXAMPLES, MOST_TOKENS = 24, 5, 120
-"""The longest segment with a count of its own, the sequences shown, and their most tokens."""
+"""The longest segment with its own count, the sequences shown, and their most tokens."""
 
 
 def tag_insights(

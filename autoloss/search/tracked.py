@@ -52,7 +52,7 @@ def _sound(found: object) -> TrackingPlace | None:
     """Return a stored place; None if it is not a place, because the study may be untrusted."""
     if not isinstance(found, dict) or found.keys() != {one.name for one in fields(TrackingPlace)}:
         return None
-    # They stand in requests to MLflow, and on the screen.
+    # They appear in requests to MLflow, and on the screen.
     if not all(isinstance(one, str) and one.isprintable() for one in found.values()):
         return None
     place = TrackingPlace(**found)

@@ -72,7 +72,7 @@ def write_identity(folder: Path, identity: Identity) -> None:
 
 
 def of_processes(own: Identity, shared: Identity | None) -> Identity:
-    """Return the identity of a study whose processes may have folders of their own.
+    """Return the identity of a study whose processes may have their own folders.
 
     Args:
         own: That of this process's folder.

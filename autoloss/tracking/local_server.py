@@ -45,7 +45,7 @@ def is_local(host: str) -> bool:
 
 
 def reached_at(host: str) -> str:
-    """Return the address at which this machine reaches a server of its own, as URLs have it.
+    """Return the address at which this machine reaches its own server, as URLs have it.
 
     Examples:
         >>> reached_at("0.0.0.0"), reached_at("::1"), reached_at("192.168.1.7")

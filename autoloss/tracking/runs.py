@@ -215,7 +215,7 @@ class StudyRuns:
         if not self._active:
             return None
         run = self.experiment.client.get_run(self._active)
-        # The second search in one run gets a parent run of its own below it.
+        # The second search in one run gets its own parent run below it.
         if "autoloss.study_id" in run.data.tags or run.info.lifecycle_stage == "deleted":
             return None
         self.experiment.log(self._active, tags={**self._parent_tags(), "autoloss.adopted": "true"})

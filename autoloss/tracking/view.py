@@ -74,7 +74,7 @@ def params_of(trials: Iterable[TrialRecord], metric: str, *, lower: bool) -> dic
     """Return `params` and `families` of a `ViewContent`.
 
     A chart of parallel coordinates omits runs without one of its parameters. The parameters of
-    single losses therefore have charts of their own, for the families with the best trials.
+    single losses therefore have their own charts, for the families with the best trials.
     """
     whole = [trial for trial in trials if trial.metrics]
     keys = [{**trial.loss, **trial.nuisance}.keys() for trial in whole]

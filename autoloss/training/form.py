@@ -31,7 +31,7 @@ class TrainingForm:
 
     Args:
         stacked: Whether they are one call of `torch.func.vmap`.
-        reason: Half a sentence for the log.
+        reason: A clause for the log.
     """
 
     stacked: bool

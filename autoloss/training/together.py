@@ -51,7 +51,7 @@ class Together:
         candidates: K.
         rates: Steps of a candidate per second, for every number that was timed.
         held: The largest number of candidates that the memory holds.
-        reason: Half a sentence.
+        reason: A clause.
     """
 
     candidates: int

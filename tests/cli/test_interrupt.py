@@ -27,7 +27,7 @@ CTRL_C = b"\x03"
 
 
 class Terminal:
-    """A search in a terminal of its own."""
+    """A search in its own terminal."""
 
     def __init__(self, folder: Path) -> None:
         (folder / "space.toml").write_text(SMALL, encoding="utf-8")

@@ -89,7 +89,7 @@ def test_a_worker_that_crashes_when_it_starts_is_waited_for_with_a_line(tmp_path
     found = subprocess.run(
         [sys.executable, "-c", CRASHES, str(losses)], capture_output=True, text=True
     )
-    # Ray may write lines of its own between them.
+    # Ray may write its own lines between them.
     assert (
         "0 of 2 Ray workers have started, and the search waits for the first, at most ten "
         "minutes: see 'ray status'."

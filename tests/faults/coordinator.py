@@ -1,4 +1,4 @@
-"""A coordinator of a study in a process of its own, which stops where it is to be killed."""
+"""A coordinator of a study in its own process, which stops where it is to be killed."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def _zipped(members: dict[str, bytes], bomb: str, stream: bytes, size: int) -> b
     with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-        # 64 bits of a size would need a field of its own.
+        # 64 bits of a size would need its own field.
         size = min(size, 2**32 - 2)
         info = zipfile.ZipInfo(bomb)
         info.compress_type = zipfile.ZIP_STORED

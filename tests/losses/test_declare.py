@@ -40,7 +40,7 @@ def test_a_new_file_is_a_new_loss(tmp_path):
         "    '''Root of the log score.'''\n"
         "    return (-log_p).sqrt()\n"
     )
-    # In a process of its own, because discovered losses are cached.
+    # In its own process, because discovered losses are cached.
     script = (
         "from autoloss.losses import bases, LossSpec, names\n"
         f"bases.__path__.append({str(tmp_path)!r})\n"

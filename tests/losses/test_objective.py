@@ -22,7 +22,7 @@ PRIORS = [
 ]
 TARGETS = [{}, {"target": "smoothing", "smoothing.epsilon": 0.2}]
 TEMPERATURES = [{}, {"temperature": 2.5}]
-# Losses that need a context have tests of their own.
+# Losses that need a context have their own tests.
 BASES = [
     base
     for base in names()

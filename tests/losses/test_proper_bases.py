@@ -1,4 +1,4 @@
-"""Scores with a read-out of their own: square, spherical, entmax, ordered, hinged, normalised."""
+"""Scores with their own read-out: square, spherical, entmax, ordered, hinged, normalised."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def test_candidates_have_rates_of_their_own_and_keep_them():
             together.prior_corrected(logits())[k], alone.prior_corrected(logits()[[k]])[0]
         )
     assert_close(kept.log_links(logits()[[4, 1]]), together.log_links(logits())[[4, 1]])
-    # One row of rates serves all, and rates of their own make the counts their own.
+    # One row of rates serves all, and their own rates make the counts their own.
     shared = Objective(SPECS, ClassFacts(counts).thinned(RATES), dtype=torch.float64)
     assert shared.keep([2]).facts.sampling.tolist() == [RATES.tolist()]
     assert ClassFacts(COUNTS).thinned(rates).is_stacked

@@ -59,8 +59,8 @@ LOWER_IS_BETTER = {"error", "balanced_error", "log_loss", "brier", "expected_cos
     "subset_error",
     "calibration_of_labels",
 }
-# Each has a test of its own.
-# Metrics of several labels and of tags have tests of their own.
+# Each has its own test.
+# Metrics of several labels and of tags have their own tests.
 OF_ONE_LABEL = [
     name
     for name in METRIC_NAMES

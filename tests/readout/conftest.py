@@ -11,7 +11,7 @@ Problem = tuple[Tensor, Tensor]
 
 @pytest.fixture
 def make_problem() -> Callable[..., Problem]:
-    """Logits (K, N, C) with signal, each candidate at a scale of its own, and classes (N,)."""
+    """Logits (K, N, C) with signal, each candidate at its own scale, and classes (N,)."""
 
     def make(
         n_candidates: int = 4,

@@ -16,7 +16,7 @@ DESCRIPTION = {"data": "churn.csv", "seed": "0"}
 
 @pytest.fixture
 def guest(here):
-    """Make trackers of processes that join the study ``churn`` from folders of their own."""
+    """Make trackers of processes that join the study ``churn`` from their own folders."""
     opened = []
 
     def make(uri, identity):

@@ -1,4 +1,4 @@
-"""A custom module trains as it would in a loop of its own, stacked or looped."""
+"""A custom module trains as it would in its own loop, stacked or looped."""
 
 from __future__ import annotations
 

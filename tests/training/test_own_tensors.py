@@ -1,4 +1,4 @@
-"""A module trains on tensors of its own as in a loop of torch: rates, clipping, inputs."""
+"""A module trains on its own tensors as in a loop of torch: rates, clipping, inputs."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def run(
     *,
     leave: dict[int, list[int]] | None = None,
 ) -> list[Outcome]:
-    """Train groups that join after so many epochs; some numbers leave after so many."""
+    """Train groups that join after these epochs; `leave` has the numbers that leave after them."""
     pool, numbers = Pool(jobs), []
     while True:
         if pool.epochs in groups:

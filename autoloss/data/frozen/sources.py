@@ -27,7 +27,7 @@ from autoloss.data.roles import Roles
 
 @dataclass(frozen=True, eq=False)
 class FrozenVectors:
-    """The vectors of a table, which stand beside it.
+    """The vectors of a table, stored beside it.
 
     Args:
         vectors: A vector for each of its rows.

@@ -43,7 +43,7 @@ def vectors_of(
 
     Args:
         extractor: Computes them.
-        cells: The inputs as they stand in their source.
+        cells: The inputs in the form of their source.
         digests: The hash of each.
         opened: Returns an input as the extractor reads it; None if it cannot be opened.
         told: Called with a sentence on the progress.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Cell = Path | bytes | NDArray[Any]
-"""An image as it stands in its source: a file, encoded bytes, or an array."""
+"""An image in the form of its source: a file, encoded bytes, or an array."""
 ENDINGS = (
     ".png",
     ".jpg",
@@ -39,7 +39,7 @@ _WIDE = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 class PictureError(Exception):
-    """An image that cannot be read, with the reason as half a sentence."""
+    """An image that cannot be read, with the reason as a clause."""
 
 
 class LargePicture(Exception):

@@ -42,7 +42,7 @@ class Pictures:
 
     Args:
         pixels: Their pixels; black for an image that cannot be read.
-        hashes: The sha256 of each as it stands in its source.
+        hashes: The sha256 of each in the form of its source.
         bad: The reason why an image cannot be read, by its row.
 
     Shape:

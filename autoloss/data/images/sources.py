@@ -224,7 +224,7 @@ def _folder_of(source: Source) -> Path | None:
 
 
 def _of_column(table: Table, column: str, base: Path | None) -> PictureTable:
-    """Return a table whose images stand in a column.
+    """Return a table with a column of images.
 
     Raises:
         InputError: A cell is not an image, or a path leads out of the folder of the file.

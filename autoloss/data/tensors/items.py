@@ -165,7 +165,7 @@ class ItemStore:
         items: The data set.
         leaves: The tensors of an example.
         is_random: Whether examples are changed at random.
-        is_settled: Whether each example is changed by a seed of its own instead, always alike.
+        is_settled: Whether each example is changed by its own seed instead, always alike.
     """
 
     items: ItemReader

@@ -55,7 +55,7 @@ class TensorReader:
         """Return the rows of a file, or the examples of ``MODULE:NAME`` or ``FILE.py:NAME``."""
         if not is_place(str(data)):
             return open_rows(data)
-        # A number stands in the column of every tensor, so that none is missing.
+        # The column of every tensor holds a number, so that none is missing.
         whole = pa.table(dict.fromkeys(self.names, self._numbers(str(data))))
         return RowStream(
             str(data),

@@ -58,7 +58,7 @@ _UNREAD = (
 
 @dataclass(frozen=True, eq=False)
 class Beside:
-    """The inputs that stand beside a table of examples.
+    """The inputs beside a table of examples.
 
     Args:
         inputs: The inputs of its rows.

@@ -21,7 +21,7 @@ def brier(logits: Tensor, targets: Tensor) -> Tensor:
     """Squared distance of the probabilities from the one-hot label, summed over C, 0 to 2.
 
     ``L = sum_k (p_k - u_k)²``, which is twice scikit-learn's value for two classes. The gradient
-    vanishes on a confident mistake, so the loss needs a learning rate of its own.
+    vanishes on a confident mistake, so the loss needs its own learning rate.
 
     Args:
         logits: Raw scores.

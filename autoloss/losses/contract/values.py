@@ -47,7 +47,7 @@ def one_value_per_example(loss: Loss, setting: Setting) -> str | None:
 
 @law("give the same values to stacked candidates and to each alone", at=defaults)
 def stacked_equals_plain(loss: Loss, setting: Setting) -> str | None:
-    """Four candidates with settings of their own, for classes and for probabilities."""
+    """Four candidates with their own settings, for classes and for probabilities."""
     (n,) = sizes_for(loss, 4)
     rows = (searched(loss) * 4)[:4]
     logits = logits_for(loss, 4, 4, n, scale=2.0)

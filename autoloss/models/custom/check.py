@@ -30,7 +30,7 @@ class Behaviour:
 
     Args:
         draws: Whether it draws random numbers in training.
-        refusal: The reason that candidates cannot be stacked, half a sentence; empty if they can.
+        refusal: The reason that candidates cannot be stacked, a clause; empty if they can.
         agrees: Whether stacked and single candidates give the same results and draws.
     """
 

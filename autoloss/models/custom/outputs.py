@@ -52,7 +52,7 @@ def logits_of_rows(found: Any, given: str, shape: tuple[int, int], model: OwnMod
         model: The user's model.
 
     Raises:
-        InputError: The output is nothing of the kind.
+        InputError: The output is of another kind.
     """
     found = output_of(found)
     if is_logits(found, shape):

@@ -337,7 +337,7 @@ class Mirrored(Noisy):
 
 
 class Unseeded(Noisy):
-    """Examples that a generator of their own changes."""
+    """Examples that their own generator changes."""
 
     draw = np.random.default_rng(0)
 
