@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import os
@@ -25,6 +26,7 @@ _STORE_BYTES = 200 << 20
 _REACHED_SECONDS, _PROBED_SECONDS = 10.0, 90.0
 _CALLS = 4
 """Calls that an actor answers at once: the latest, and earlier calls, which it ends."""
+_AUTH = "RAY_AUTH_MODE"
 _SHOWN = 8
 """Nodes that the sentence on the workers names."""
 
@@ -66,6 +68,7 @@ class RayCluster:
         self.ray = _import_ray()
         self._is_own = address is not None or not self.ray.is_initialized()
         self.is_fixed = self._is_own and address is None
+        self._auth = os.environ.get(_AUTH)
         if self._is_own:
             self._connect(address, workers or free_cores())
 
@@ -99,6 +102,8 @@ class RayCluster:
         """End the connection, and the cluster if it is on this machine alone."""
         if self._is_own:
             self.ray.shutdown()
+        if self.is_fixed:
+            _set_auth(self._auth)
 
     def nodes(self) -> list[Node]:
         """Return the nodes that live and have processors or GPUs."""
@@ -258,6 +263,26 @@ def staff_text(count: int, nodes: Sequence[Node], *, has_gpus: bool) -> str:
         who = "of them waits" if later == 1 else "of them wait"
         told += f" {later} {who} for a node that joins."
     return told
+
+
+def _set_auth(mode: str | None) -> None:
+    """Set Ray's authentication in this process as it was before Ray started a cluster here.
+
+    Ray turns tokens on for the process, which then would not hear a cluster that has none.
+
+    Args:
+        mode: The value of the environment variable; None for none.
+    """
+    if os.environ.get(_AUTH) == mode:
+        return
+    os.environ.pop(_AUTH)
+    if mode is not None:
+        os.environ[_AUTH] = mode
+    # Ray has read the variable and the token; earlier versions know none.
+    with suppress(ImportError, AttributeError):
+        inner = importlib.import_module("ray._raylet")
+        inner.Config.initialize("")
+        inner.AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _sigterm() -> Any:

@@ -180,7 +180,10 @@ def test_a_seed_gives_the_same_trials_whichever_executor_trains_them(
 
 @pytest.mark.faults
 @pytest.mark.slow
-def test_a_cluster_of_its_own_leaves_no_process(job: Job, mixed: list[Candidate]) -> None:
+def test_a_cluster_of_its_own_leaves_no_process_and_no_variable(
+    job: Job, mixed: list[Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     before, others = signal.getsignal(signal.SIGTERM), children_of(os.getpid())
     work = Work((job,), tuple(mixed))
     with crew_of("ray", None) as crew:
@@ -193,7 +196,22 @@ def test_a_cluster_of_its_own_leaves_no_process(job: Job, mixed: list[Candidate]
         assert_equal(found, outcomes(LocalExecutor(together=6), work))
         started = children_of(os.getpid()) - others
         assert started
+    assert "RAY_AUTH_MODE" not in os.environ
     assert awaited(lambda: not started & children_of(os.getpid()))
+
+
+@pytest.mark.faults
+@pytest.mark.slow
+def test_a_cluster_of_its_own_keeps_no_later_cluster_away(
+    job: Job, mixed: list[Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Ray turns tokens on in a cluster of this machine; a cluster may have none.
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    with crew_of("ray", None) as crew:
+        crew.staff(1, trials=100, device=crew.coordinator("cpu"))
+    work = Work((job,), tuple(mixed))
+    with cluster_of(1) as other, hired(other) as crew:
+        assert_equal(outcomes(executor(crew), work), outcomes(LocalExecutor(together=6), work))
 
 
 def children_of(pid: int) -> set[int]:
