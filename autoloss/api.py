@@ -197,7 +197,7 @@ def search(
             expected log loss. The report compares all three.
         refit: Whether the members of that model are retrained on all rows at the end, including
             locked rows but not `test`, on a schedule that ends about where early stopping ended
-            the earlier runs. The figures are those of the earlier runs. By default they are if
+            the earlier runs. The figures are from the earlier runs. By default they are if
             the training runs saw less than two thirds of the rows, and if it takes at most a
             fifth of the time of the search or fits into `time_limit`.
         code_length: Whether the report has the code lengths of the training labels: two-part, and

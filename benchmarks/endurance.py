@@ -7,7 +7,7 @@ The first is a search of scikit-learn's iris with ten thousand tiny trials in th
 MLflow. The process is sampled after each tenth of the trials, and after verdict and report. Then
 a new process opens the journal, three times. The second searches the digits of scikit-learn with
 the space `quick`, logs the trials to MLflow in SQLite, and is sampled every tenth of the time.
-After `--seconds` a search is interrupted, and the figures are those of the trials until then.
+After `--seconds` a search is interrupted, and the figures are from the trials until then.
 
 The figures become endurance.json and hour.json, and the page in reports/reliability.
 """

@@ -1,4 +1,4 @@
-"""The picture of the package for the documentation: ``python -m docs.architecture``.
+"""The diagram of the package for the documentation: ``python -m docs.architecture``.
 
 The boxes are the parts, floor by floor, and the arrows are the imports. An arrow is left out if
 other arrows already lead to the same box. `tests/floors.py` declares the floors.
@@ -104,7 +104,7 @@ class Drawing:
 
 
 def main() -> None:
-    """Write the picture."""
+    """Write the diagram."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--to", type=Path, default=IMAGE, help="the image's file")
     options = parser.parse_args()
@@ -113,7 +113,7 @@ def main() -> None:
 
 
 def draw(pairs: set[Pair]) -> str:
-    """Return the picture as SVG.
+    """Return the diagram as SVG.
 
     Args:
         pairs: Pairs of a part and a part that it imports from.

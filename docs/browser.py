@@ -131,7 +131,7 @@ class Browser:
                 before, since = now, time.monotonic()
 
     def draw(self, file: Path) -> None:
-        """Write a picture of the window."""
+        """Write a screenshot of the window."""
         data = self._on_page("Page.captureScreenshot", format="png")["data"]
         file.write_bytes(base64.b64decode(data))
 

@@ -1,4 +1,4 @@
-"""Pictures for the documentation: ``python -m docs.screenshots``.
+"""Screenshots for the documentation: ``python -m docs.screenshots``.
 
 The program makes a study (or takes ``--study FOLDER``), starts MLflow's server over it, and draws
 the pages with headless Chromium into ``docs/images/dashboard-*.png`` and
@@ -25,7 +25,7 @@ from autoloss.tracking.identity import Identity, read_identity
 from autoloss.tracking.local_server import HOST, free_port, local_server
 from autoloss.tracking.studies import studies_page
 from docs.browser import Browser
-from docs.report_pictures import draw_report
+from docs.report_screenshots import draw_report
 
 IMAGES = Path(__file__).parent / "images"
 SEARCH = ["search", "churn.csv", "--target", "churned", "--space", "quick", "--trials", "64"]
@@ -105,11 +105,11 @@ def write_table(file: Path) -> None:
 
 
 def draw(folder: Path, images: Path) -> list[Path]:
-    """Draw the pages of a study, and return the pictures.
+    """Draw the pages of a study, and return the screenshots.
 
     Args:
         folder: The study's folder.
-        images: Folder of the pictures.
+        images: Folder of the screenshots.
     """
     known = read_identity(folder)
     if known.uri is None:
@@ -147,13 +147,13 @@ def draw(folder: Path, images: Path) -> list[Path]:
 
 
 def draw_studies(browser: Browser, server: str, known: Identity, images: Path) -> Path:
-    """Draw the view that compares the studies of an experiment, and return the picture.
+    """Draw the view that compares the studies of an experiment, and return the screenshot.
 
     Args:
         browser: A page.
         server: The address of MLflow.
         known: One of the studies.
-        images: Folder of the picture.
+        images: Folder of the screenshot.
     """
     browser.open(f"{server}/{studies_page(str(known.experiment_id), has_views=True)}")
     browser.wait_for_text("study/gain")
@@ -179,8 +179,8 @@ def draw_diagnosis(images: Path) -> Path:
             browser.open(page.as_uri())
             browser.wait_for_text("Nothing was trained")
             browser.draw(file)
-    with Image.open(file) as picture:
-        small = picture.convert("RGB").quantize(64, Image.Quantize.MAXCOVERAGE)
+    with Image.open(file) as image:
+        small = image.convert("RGB").quantize(64, Image.Quantize.MAXCOVERAGE)
     small.save(file, optimize=True)
     return file
 
@@ -218,9 +218,9 @@ def _drawn(browser: Browser, images: Path, name: str, *, height: int) -> Path:
 
 
 def _small(file: Path) -> Path:
-    """Reduce the colours of a picture, and return its file."""
-    with Image.open(file) as picture:
-        small = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+    """Reduce the colours of a screenshot, and return its file."""
+    with Image.open(file) as image:
+        small = image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
     small.save(file, optimize=True)
     return file
 

@@ -1,4 +1,4 @@
-"""The picture of the terminal for the documentation: ``python -m docs.terminal``.
+"""The screenshot of the terminal for the documentation: ``python -m docs.terminal``.
 
 A small search runs in a pseudo-terminal. Its final content becomes an SVG, with the progress bar
 as it was in the middle of the search.

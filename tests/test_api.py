@@ -136,7 +136,7 @@ def test_the_saved_model_has_the_predictions_of_the_search(small: Path, tmp_path
         test=test,
         space=small,
         trials=12,
-        # The figures are those of the model before its last training run on all rows.
+        # The figures are from the model before its last training run on all rows.
         refit=False,
         name="s",
         out=tmp_path,

@@ -1,4 +1,4 @@
-"""The page on the architecture agrees with the code: its picture, its folders and its files."""
+"""The page on the architecture agrees with the code: its diagram, its folders and its files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 PICTURE = architecture.IMAGE.read_text(encoding="utf-8")
 
 
-def test_the_picture_is_that_of_the_imports() -> None:
+def test_the_diagram_is_that_of_the_imports() -> None:
     drawn = architecture.draw(set(imports_between_parts()))
     assert drawn == PICTURE, "run: python -m docs.architecture"
 

@@ -235,7 +235,7 @@ def test_a_process_waits_for_the_start_of_its_study(
 
 def test_a_loop_of_its_own_is_not_joined(tmp_path: Path, url: str) -> None:
     Study("mine", [50, 50], trials=4, out=tmp_path, storage=url).close()
-    with pytest.raises(InputError, match="a loop of its own asks its trials"):
+    with pytest.raises(InputError, match="a custom loop asks its trials"):
         autoloss.join("mine", storage=url, out=tmp_path)
 
 

@@ -41,7 +41,7 @@ def network_surface(
     member, network = classifier.members[place], classifier.networks[place]
     spec = member.readout.spec
     if get(spec.base).head != "linear":
-        return f"the last layer of {spec.base} is not linear, so its outputs are no logits"
+        return f"the last layer of {spec.base} is not linear, so its outputs are not logits"
     if network.layout.size > _WEIGHTS:
         return f"the network has {network.layout.size:,} weights, more than {_WEIGHTS:,}"
     chosen = _chosen(labels, network, seed)

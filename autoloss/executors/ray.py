@@ -107,8 +107,8 @@ class RayCrew(Crew):
         """
         if device not in ("auto", "cpu", "cuda"):
             raise InputError(
-                "device must be auto, cpu or cuda on Ray, which gives each worker a GPU of its "
-                f"own, but got device={device!r}."
+                "device must be auto, cpu or cuda on Ray, which gives each worker its own "
+                f"GPU, but got device={device!r}."
             )
         self._device = device
         return torch.device("cpu")

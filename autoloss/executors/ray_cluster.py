@@ -120,7 +120,7 @@ class RayCluster:
         Args:
             count: Their number.
             needs: The needs of their nodes.
-            has_gpus: Whether each has a GPU of its own.
+            has_gpus: Whether each has its own GPU.
         """
         actor = self.ray.remote(RayWorker).options(
             num_cpus=0 if has_gpus else 1,

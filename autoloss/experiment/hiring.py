@@ -34,7 +34,7 @@ def staffed(
     """
     alone = ""
     if callable(request.model) or has_objects(request.losses):
-        alone = "the network or a loss is no file, which another process could open"
+        alone = "the network or a loss is not a file that another process could open"
     found = crew.staff(request.workers, trials=request.trials, device=device, alone=alone)
     if begins:
         crew.begin(

@@ -139,7 +139,7 @@ class ClassKnowledge:
         if data.task.names or data.train.costs is None:
             raise InputError(
                 "cost_column must be left out for several labels per row, for sequences and for "
-                "what is no table: their decisions have no cost of a row."
+                "data that are not a table: their decisions have no cost of a row."
             )
         if data.resampling.verdict == "nested":
             raise InputError(

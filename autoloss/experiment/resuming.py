@@ -101,7 +101,7 @@ def open_again(
     if "options" not in opened.config.origin:
         opened.close()
         raise InputError(
-            f"{opened.name} must be a study that autoloss trained itself, but a loop of its own "
+            f"{opened.name} must be a study that autoloss trained itself, but a custom loop "
             "asks its trials: continue there with autoloss.Study.open(name)."
         )
     return opened

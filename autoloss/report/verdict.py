@@ -84,7 +84,7 @@ def refit_text(summary: Summary) -> str:
     part = "It was" if whole else f"{found.trained} of its {found.members} members were"
     end = "at the end" if whole else f"at the end ({found.reason})"
     return (
-        f"{part} trained again on all {rows} {end}. The figures are those of the training runs "
+        f"{part} trained again on all {rows} {end}. The figures are from the training runs "
         "before, on rows that they did not see."
     )
 

@@ -112,9 +112,9 @@ class JournalFile(BaseJournalBackend):
         try:
             found = parsed_json(line)
         except ValueError as error:
-            raise BrokenJournal(f"line {number} is no JSON: {error}") from None
+            raise BrokenJournal(f"line {number} is not JSON: {error}") from None
         if not isinstance(found, dict):
-            raise BrokenJournal(f"line {number} is no entry")
+            raise BrokenJournal(f"line {number} is not an entry")
         entry: dict[str, Any] = self._shared(found)
         return entry
 

@@ -1,4 +1,4 @@
-"""A text that is no JSON or TOML, of any sort, is a ValueError of one line."""
+"""Any text that is not JSON or TOML is a ValueError of one line."""
 
 from __future__ import annotations
 

@@ -322,7 +322,7 @@ def _arrays(path: Path, *, label: str) -> tuple[NDArray[Any], NDArray[Any] | Non
     if not path.exists():
         raise InputError(f"DATA must name a file that exists, but got {label!r}.")
     if not zipfile.is_zipfile(path):
-        raise InputError(f"{label} must be an .npz file of arrays, but it is none.")
+        raise InputError(f"{label} must be an .npz file of arrays, but it is not.")
     try:
         found = read_arrays(path, ("images", "labels").__contains__)
     except BROKEN as error:

@@ -238,7 +238,7 @@ def _about(pieces: Pieces, leaves: Sequence[Leaf], inputs: Any, *, is_random: bo
         return f"{text}, read once into memory ({size})."
     if is_random:
         return (
-            f"{text}, which differ from read to read: training reads them anew at every step, and"
+            f"{text}, which differ from read to read: training reads them again at every step, and"
             " held-out rows are changed once; give valid= and test= without random changes to"
             " judge by those."
         )

@@ -54,7 +54,7 @@ def _lengths(found: TagInsights, *, has_challenger: bool) -> PageFigure:
     shown = [one for one in found.lengths if has_challenger or one.name != "challenger"]
     key = tuple((f"{one.name}, {one.segments:,}", pens[one.name]) for one in shown)
     last = len(found.lengths[0].counts)
-    more = " The last place has longer ones too." if longest == last else ""
+    more = " The last place has longer segments too." if longest == last else ""
     return PageFigure(
         id="segment-lengths",
         group="tags",

@@ -151,7 +151,7 @@ def test_a_path_that_leads_nowhere_or_out_is_refused(
     [
         (np.zeros((40, 1, 1), np.uint8), "more than 1 x 1 pixels"),
         (np.full((40, 3, 3), np.nan), "finite numbers"),
-        (None, "npz file of arrays, but it is none"),
+        (None, "npz file of arrays, but it is not"),
     ],
 )
 def test_arrays_that_are_no_images_are_refused(

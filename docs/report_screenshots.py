@@ -1,4 +1,4 @@
-"""Pictures of the report for the documentation, drawn by `docs.screenshots`."""
+"""Screenshots of the report for the documentation, drawn by `docs.screenshots`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from docs.browser import Browser
 
 WIDTH, PHONE = 1200, 360
 _READY = "document.documentElement && document.documentElement.dataset.ready"
-# Part of the page, height of the picture and whether it is drawn in dark colours.
+# Part of the page, height of the screenshot and whether it is drawn in dark colours.
 _PARTS = {
     "verdict": ("verdict", 1000, False),
     "tradeoff": ("tradeoff", 1150, False),
@@ -23,12 +23,12 @@ _ON_A_PHONE = ("verdict", "tradeoff", "signals", "take")
 
 
 def draw_report(folder: Path, images: Path, shrink: Callable[[Path], Path]) -> list[Path]:
-    """Draw the report of a study at two widths, light and dark, and return the pictures.
+    """Draw the report of a study at two widths, light and dark, and return the screenshots.
 
     Args:
         folder: The study's folder.
-        images: Folder of the pictures.
-        shrink: Reduces the file of a picture and returns it.
+        images: Folder of the screenshots.
+        shrink: Reduces the file of a screenshot and returns it.
     """
     page = (folder / "report.html").resolve().as_uri()
     files = []
@@ -54,12 +54,12 @@ def _phones(browser: Browser, file: Path) -> Path:
     for part in _ON_A_PHONE:
         if _show(browser, part, PHONE, 780):
             browser.draw(file)
-            with Image.open(file) as picture:
-                found.append(picture.convert("RGB"))
+            with Image.open(file) as image:
+                found.append(image.convert("RGB"))
     gap = 24
     wide = Image.new("RGB", (len(found) * (PHONE + gap) - gap, 780), "#c9ced6")
-    for place, picture in enumerate(found):
-        wide.paste(picture, (place * (PHONE + gap), 0))
+    for place, image in enumerate(found):
+        wide.paste(image, (place * (PHONE + gap), 0))
     wide.save(file)
     return file
 
