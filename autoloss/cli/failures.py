@@ -80,7 +80,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _write_log(error: Exception) -> str:
-    """Write a log with the traceback for a bug report, without secrets; return where it is."""
+    """Write a log with the traceback for a bug report, without secrets; return its place."""
     record = [
         f"autoloss {version('autoloss')}",
         f"Python {platform.python_version()}, {platform.platform()}",

@@ -28,7 +28,7 @@ class Ragged:
 
     @classmethod
     def joined(cls, parts: Sequence[Ragged]) -> Ragged:
-        """Return the sequences of several parts, one part after the other."""
+        """Return the concatenated sequences of several parts."""
         return cls(
             torch.cat([one.values for one in parts]), torch.cat([one.lengths for one in parts])
         )
@@ -83,7 +83,7 @@ Labels = Tensor | Ragged
 
 
 def joined_labels(parts: Sequence[Labels]) -> Labels:
-    """Return the labels of several parts of the same kind, one part after the other."""
+    """Return the concatenated labels of several parts of the same kind."""
     tags = [part for part in parts if isinstance(part, Ragged)]
     if tags:
         return Ragged.joined(tags)

@@ -98,7 +98,7 @@ class TableEncoding:
         Args:
             frame: The input columns, rows in the order of the data.
             rows: Numbers of the training rows; None for all.
-            bins: Bins of the quantile edges, at most; see `bins_of_columns`.
+            bins: The most bins of the quantile edges; see `bins_of_columns`.
             terms: The most terms of free text.
             label: Name of the table in messages.
             hints: Facts on columns that are known beforehand.

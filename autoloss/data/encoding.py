@@ -69,7 +69,7 @@ class Inputs(Protocol):
 
     @classmethod
     def joined(cls, parts: Sequence[Any]) -> Any:
-        """Return the rows of several parts, one part after the other."""
+        """Return the concatenated rows of several parts."""
         ...
 
 

@@ -45,7 +45,7 @@ class TableInputs:
 
     @classmethod
     def joined(cls, parts: Sequence[Any]) -> TableInputs:
-        """Return the rows of several parts, `TableInputs` or stored, one part after the other."""
+        """Return the concatenated rows of several parts, `TableInputs` or stored."""
         whole = [part.whole() for part in parts]
         return cls(
             torch.cat([part.numeric for part in whole]),

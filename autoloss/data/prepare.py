@@ -47,7 +47,7 @@ def prepare(
     Args:
         source: The table, as for `read_table`.
         options: The target, and how to divide.
-        bins: Bins of the quantile edges in an encoding's schema, at most; see `bins_of_columns`.
+        bins: The most bins of the quantile edges in an encoding's schema; see `bins_of_columns`.
         terms: The most terms of free text in an encoding.
         protocol: How many folds, and whether nested cross-validation may take the place of
             locked rows where there are few.

@@ -184,7 +184,7 @@ def _most_frequent(frequency: NDArray[np.int64], most: int) -> NDArray[np.int64]
 
     Args:
         frequency: The documents of each bucket; words come first.
-        most: The number of terms, at most; a half that has fewer leaves its places to the other.
+        most: The most terms; a half that has fewer leaves its places to the other.
     """
     found = []
     for first in (0, _BUCKETS):

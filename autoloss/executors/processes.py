@@ -248,7 +248,7 @@ class _Wave:
 
     Args:
         parts: The places of the candidates of each share.
-        max_epochs: Epochs at most.
+        max_epochs: The most epochs.
 
     Attributes:
         running: The shares that have not ended.

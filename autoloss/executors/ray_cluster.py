@@ -233,7 +233,7 @@ def slots_of(nodes: Sequence[Node], *, has_gpus: bool) -> int:
 
 
 def waiting_text(started: int, asked: int) -> str:
-    """Return that not all workers have started, in a sentence.
+    """Return a sentence that not all workers have started.
 
     Examples:
         >>> waiting_text(1, 2)

@@ -18,7 +18,7 @@ IntArray = npt.NDArray[np.integer]
 
 
 def why_not_boosted(data: StudyData) -> str:
-    """Return why gradient boosting cannot learn from data; empty if it can."""
+    """Return the reason why gradient boosting cannot learn from data; empty if it can."""
     if len(data.task.names) > MOST_LABELS:
         return f"it would have to learn more than {MOST_LABELS} labels"
     return data.kind.not_boosted

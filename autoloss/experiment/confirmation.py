@@ -22,7 +22,7 @@ from autoloss.readout import Items
 from autoloss.search import Evidence, confirmed, earlier_looks, look_sentence
 
 KEPT_NUMBERS = 1 << 25
-"""Raw scores that are kept between the models of the verdict and of the policies, at most."""
+"""The most raw scores that are kept between the models of the verdict and of the policies."""
 
 
 class LockedPredictions:

@@ -11,11 +11,11 @@ JUDGED = 6
 """Finalists that predict the rows of the verdict, at most, as planned: its sides, default
 cross-entropy, and the trials whose mean ships."""
 REFIT_MEMBERS = 3
-"""Members of the mean that ships that learn from all rows, at least."""
+"""The fewest members of the shipped mean that learn from all rows."""
 
 
 def refit_members(trials: int, replicates: int) -> int:
-    """Return how many members of each trial are trained on all rows, at least."""
+    """Return the fewest members of each trial that are trained on all rows."""
     return min(replicates, math.ceil(REFIT_MEMBERS / trials))
 
 
@@ -28,7 +28,7 @@ class Finals:
         replicates: Training runs of each finalist.
         repeats: Repeats of the nested cross-validation; 0 where rows are locked.
         outer_trials: Trials that are trained in every outer fold.
-        more: Finalists besides these, at most.
+        more: The most finalists besides these.
         refit: Whether the shipped model is trained again on all rows.
         growing: Whether both losses are trained on growing parts of the rows.
     """
@@ -43,7 +43,7 @@ class Finals:
 
     @property
     def trainings(self) -> int:
-        """Return the training runs of finalists, at most."""
+        """Return the most training runs of finalists."""
         return (self.finalists + self.more) * self.replicates
 
     @property

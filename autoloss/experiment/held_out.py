@@ -22,7 +22,7 @@ FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
 Weights = Mapping[int, float]
 _SCORED = 16_384
-"""The rows whose OOD scores are computed, at most."""
+"""The most rows whose OOD scores are computed."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -131,7 +131,7 @@ def _begun(
 
 
 def _check_data(study: Study, request: Request, again: Request) -> None:
-    """Refuse a study whose data lie elsewhere on this machine."""
+    """Refuse a study whose data are elsewhere on this machine."""
     path = path_of(request.data)
     if again.data is not None or path is None or ":" in Path(path).name:
         return

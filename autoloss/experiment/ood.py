@@ -48,7 +48,7 @@ GRID = tuple(
 DRAWN = ("max_probability", "energy")
 """The scores that are drawn over the temperature."""
 _ROWS = 4096
-"""The rows of a part whose scores are compared, at most."""
+"""The most rows of a part whose scores are compared."""
 
 
 class StrangerJudge:

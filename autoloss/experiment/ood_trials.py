@@ -20,7 +20,7 @@ from autoloss.records.ood import FIGURES, PREFIX, SCORES
 from autoloss.training.divisions import Divisions, Trained
 
 MOST = 2048
-"""The OOD rows that trials are compared on, at most."""
+"""The most OOD rows on which trials are compared."""
 _FIELDS = dict(zip(FIGURES, ("auroc", "average_precision", "false_acceptance"), strict=True))
 
 

@@ -252,13 +252,13 @@ def lasting_epochs(best: Sequence[int]) -> int:
 
 
 def _against(session: SearchSession, seconds: float) -> str:
-    """Return that there is no time, or an empty string."""
+    """Return a note that there is no time, or an empty string."""
     left = session.clock.left
     return "the time limit had no room for it" if left is not None and seconds > left else ""
 
 
 def _untaught(session: SearchSession, numbers: Sequence[int]) -> str:
-    """Return why the teacher of some trials cannot teach all rows, or an empty string."""
+    """Return the reason why a teacher cannot teach all rows, or an empty string."""
     teacher, data = session.opened.teacher, session.opened.data
     taught = (needs_teacher(session.study.trial(number)) for number in numbers)
     if teacher is None or not any(taught):
@@ -271,7 +271,7 @@ def _untaught(session: SearchSession, numbers: Sequence[int]) -> str:
 
 
 def _too_much(rows: int, before: int) -> str:
-    """Return that the last training run is too long without a limit, or an empty string."""
+    """Return a note that the last training run is too long without a limit, or an empty string."""
     if rows <= WORK_SHARE * before:
         return ""
     return f"it would take more than {WORK_SHARE:.0%} of the training before it"

@@ -54,7 +54,7 @@ def _wanted(session: SearchSession) -> int:
 
 
 def quota_left(study: Study) -> int:
-    """Return how many trials of the quotas have not been asked; negative after the quotas.
+    """Return the number of unasked trials of the quotas; negative after the quotas.
 
     Until all trials have been asked that late trials wait for, it is the number of these alone.
     """
@@ -64,7 +64,7 @@ def quota_left(study: Study) -> int:
 
 
 def round_size(budget: int) -> int:
-    """Return how many trials to ask of the sampler at once; it learns between rounds.
+    """Return the number of trials to ask of the sampler at once; it learns between rounds.
 
     A small budget makes smaller rounds, a large one larger rounds, neither of them fewer.
 

@@ -378,12 +378,12 @@ class Workload:
 
 
 def _outer_trials(trials: int) -> int:
-    """Return how many trials an outer fold trains under a short limit."""
+    """Return the number of trials that an outer fold trains under a short limit."""
     return min(trials, math.ceil(OUTER_SHARE * trials) + OUTER_MORE)
 
 
 def survivors(trials: int) -> int:
-    """Return how many of a population's trials are expected to continue after a rung.
+    """Return the number of a population's trials expected to continue after a rung.
 
     Besides the best third, the best of each side of the verdict continues.
 

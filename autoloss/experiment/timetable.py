@@ -196,7 +196,7 @@ class Timetable:
         self.clock.reserved = self.after + self.teaching + work.final_seconds(finals, plan.epochs)
 
     def fitting(self, at_most: int) -> int:
-        """Return how many trials can train to their end before the search must end."""
+        """Return the number of trials that can train to their end before the search must end."""
         ends = self.clock.search_ends
         if ends is None:
             return at_most
@@ -206,7 +206,7 @@ class Timetable:
         return most(at_most, seconds, lambda n: work.search_seconds(n, plan.epochs, plan.rungs))
 
     def keeping(self, trials: int, *, age: int) -> int:
-        """Return how many trials of a running population can train to their end.
+        """Return the number of trials of a running population that can train to their end.
 
         Args:
             trials: The number of trials that are to continue.

@@ -29,7 +29,7 @@ from autoloss.training.estimate import EpochCosts, measure_costs
 from autoloss.training.together import Together, choose_together
 
 LIMITED = 16
-"""Trials that a process of a CPU trains together under a time limit, at most."""
+"""The most trials that a process of a CPU trains together under a time limit."""
 STARTING_SECONDS, STARTING_SHARE = 60.0, 0.1
 """The most seconds, and the largest share of a limit, that the timing waits for workers that still
 import torch."""

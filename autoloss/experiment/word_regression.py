@@ -36,7 +36,7 @@ def word_regression(
 
     Args:
         train: The training rows, as they were read.
-        targets: Their classes, of which there are two at least.
+        targets: Their classes, at least two.
         test: The test rows.
         texts: The columns of free text.
         n_classes: Classes C; a class that training lacks gets no probability.

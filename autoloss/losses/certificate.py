@@ -221,7 +221,7 @@ def _error(probs: Tensor, posteriors: Tensor) -> float:
 
 
 def _fault(expected: ExpectedLoss, found: Minimum) -> str | None:
-    """Return why a decision by the largest logit is wrong, or None if it is right."""
+    """Return the reason why a decision by the largest logit is wrong, or None if it is right."""
     posterior = expected.posterior
     most, next_most = posterior.topk(2).values.tolist()
     top, second = posterior.topk(2).indices.tolist()

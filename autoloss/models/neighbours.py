@@ -14,7 +14,7 @@ from torch.nn import functional
 def with_neighbours(x: Tensor, around: Tensor, distance: int) -> Tensor:
     """Return every token's numbers between the numbers of its neighbours at a distance.
 
-    A neighbour beyond the ends of the sequence is all zeros. Sequences lie one after the other
+    A neighbour beyond the ends of the sequence is all zeros. Sequences are concatenated
     without pads, so a dilated convolution of width 3 is one product with the result.
 
     Args:

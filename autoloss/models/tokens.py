@@ -22,7 +22,7 @@ from autoloss.models.table import Dropout, spread
 
 
 class TokenNetwork:
-    """Dilated convolutions over the tokens of sequences that lie one after the other.
+    """Dilated convolutions over the tokens of concatenated sequences.
 
     A token enters by a learnt embedding of its form, if that is frequent in training, and by its
     numbers. The first layer reads a token alone. Each further layer reads the tokens at a distance
@@ -59,7 +59,7 @@ class TokenNetwork:
 
     @property
     def reach(self) -> int:
-        """Return how many tokens to each side affect the logits of a token."""
+        """Return the number of tokens to each side that affect the logits of a token."""
         return sum(self.distances)
 
     @property

@@ -210,7 +210,7 @@ class Items:
         return facts.population[self.numbers.cpu()]
 
     def tally(self, facts: ClassFacts) -> Tensor:
-        """Return how many of the items are of each class, of several labels for each label.
+        """Return the number of items of each class, for several labels by label.
 
         Shape:
             (1, C); several labels (L, 2).

@@ -50,7 +50,7 @@ def reliability_chart(diagram: Reliability, start: float) -> Markup:
 
 
 def reliability_start(diagrams: Sequence[Reliability]) -> float:
-    """Return where the axes of all diagrams begin: a tenth at or below every value."""
+    """Return the start of the axes of all diagrams: a tenth at or below every value."""
     values = [
         value
         for one in diagrams

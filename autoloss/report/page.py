@@ -150,6 +150,6 @@ def make_template(
 
 @cache
 def page_file(name: str) -> str:
-    """Return a file that lies beside the templates."""
+    """Return a file beside the templates."""
     folder = resources.files("autoloss.report") / "templates"
     return (folder / name).read_text(encoding="utf-8")

@@ -169,7 +169,7 @@ class AskTell:
         return self.time_is_up or self.left == 0
 
     def reap(self) -> int:
-        """Mark running trials of dead processes as lost; return how many there were."""
+        """Mark running trials of dead processes as lost; return their number."""
         return self._session.reap()
 
     @overload

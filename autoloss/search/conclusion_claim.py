@@ -77,7 +77,7 @@ class ConclusionClaim:
 
     @property
     def reached(self) -> Concluded | None:
-        """Return where the conclusion was written; None before it was reached."""
+        """Return the place of the conclusion; None before it was reached."""
         found: dict[str, Any] | None = self._session.attributes().get(_REACHED)
         return None if found is None else Concluded(**found)
 

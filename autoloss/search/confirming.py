@@ -142,7 +142,7 @@ def trusted(
 
 
 def _few_clusters(items: Items, task: Task) -> str:
-    """Return why the clusters of the rows cannot show a difference; empty if they can."""
+    """Return the reason why the clusters cannot show a difference; empty if they can."""
     units = units_of(items.labels.numpy(), items.cluster_numbers)
     if not units.is_clustered or units.count >= FEWEST:
         return ""

@@ -171,7 +171,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _ended(config: dict[str, Any], folder: Path) -> int:
-    """Return how many trials ended; 0 if the storage cannot be reached."""
+    """Return the number of ended trials; 0 if the storage cannot be reached."""
     if (url := config.get("storage")) is None:
         journal = folder / JOURNAL
         return sum(1 for _ in _ended_in(journal)) if journal.is_file() else 0

@@ -28,7 +28,7 @@ _OPEN_GAP = 0.01
 
 
 def side_of(value: float, parameter: Scale) -> Side | None:
-    """Return the end of a range that a value lies within 5 % of its width of, if any.
+    """Return the end of a range if a value is within 5 % of its width from it.
 
     Examples:
         >>> side_of(0.009, FloatParam(1e-4, 1e-2, default=1e-3, log=True))

@@ -204,7 +204,7 @@ def _counts(loss: Mapping[str, Any]) -> bool:
 
 
 def _most_smoothed(families: Sequence[str], arms: int, quota: int, trials: int) -> int:
-    """Return how many trials of smoothed cross-entropy fit."""
+    """Return the number of trials of smoothed cross-entropy that fit."""
     of_brier = quota if BRIER in families else 1
     are_others = any(family not in (CROSS_ENTROPY, BRIER) for family in families)
     half = trials // 2 - quota - of_brier if are_others else trials

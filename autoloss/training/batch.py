@@ -141,7 +141,7 @@ def batch_size_for(n_rows: int, at_most: int, *, least: int) -> int:
 
     Args:
         n_rows: Training rows.
-        at_most: Rows at most.
+        at_most: The most rows.
         least: Rows below which a mini-batch is not halved.
     """
     size = at_most

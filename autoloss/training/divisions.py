@@ -117,7 +117,7 @@ class Divisions:
         return replace(self, jobs=tuple(jobs[id(job)] for job in self.jobs))
 
     def __len__(self) -> int:
-        """Return how many divisions there are."""
+        """Return the number of divisions."""
         return len(self.jobs)
 
 

@@ -17,7 +17,7 @@ from autoloss.training.batch import batch_size_for
 from autoloss.training.job import Job
 
 TIMED = 16
-"""Candidates of a timed step, at most."""
+"""The most candidates of a timed step."""
 STEPS, SECONDS = 5, 1.0
 CLEARLY = 0.8
 """A loop is chosen only below this share of the time of a stacked step: the two forms round

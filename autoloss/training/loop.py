@@ -17,7 +17,7 @@ class EpochReport:
 
     Args:
         epoch: Epochs done.
-        max_epochs: Epochs at most.
+        max_epochs: The most epochs.
         candidates: Number of candidates at the start.
         alive: Number of candidates that continue.
         best_log_loss: Lowest refined log loss so far, in nats.

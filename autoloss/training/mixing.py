@@ -147,7 +147,7 @@ class Mixing:
 def of_tokens(
     partners: Tensor, shares: Tensor, lengths: Tensor, places: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    """Return the partner of each token of sequences that lie one after the other, and its share.
+    """Return the partner of each token of concatenated sequences, and its share.
 
     Sequences are partners in twos, each token of the token at the same place of the
     other. A token beyond the end of its partner stays as it is, and so does a pad.

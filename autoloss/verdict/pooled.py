@@ -63,7 +63,7 @@ class PooledRows:
 
     @property
     def counts(self) -> IntArray:
-        """Return how many training runs held out each row, (N,)."""
+        """Return the number of training runs that held out each row, (N,)."""
         return np.bincount(self.place, minlength=len(self.rows))
 
     def among(self, rows: IntArray) -> tuple[npt.NDArray[np.bool_], IntArray]:

@@ -32,7 +32,7 @@ class VectorInputs:
 
     @classmethod
     def joined(cls, parts: Sequence[VectorInputs]) -> VectorInputs:
-        """Return the rows of several parts, one part after the other."""
+        """Return the concatenated rows of several parts."""
         first = parts[0]
         if all(part.store is first.store for part in parts):
             rows = torch.cat([part.rows for part in parts])

@@ -153,7 +153,7 @@ def _opened(cell: Any) -> Any:
 
 
 def _reason(cell: Any) -> str:
-    """Return why an image cannot be read."""
+    """Return the reason why an image cannot be read."""
     try:
         open_picture(cell)
     except PictureError as error:

@@ -190,7 +190,7 @@ def _bytes_of(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _reason(cell: Cell, error: BaseException) -> str:
-    """Return why an image cannot be read."""
+    """Return the reason why an image cannot be read."""
     if isinstance(cell, Path):
         if cell.is_dir():
             return "it is a folder"

@@ -31,7 +31,7 @@ class ImageInputs:
 
     @classmethod
     def joined(cls, parts: Sequence[ImageInputs]) -> ImageInputs:
-        """Return the images of several parts, one part after the other."""
+        """Return the concatenated images of several parts."""
         first = parts[0].store
         if all(part.store is first for part in parts):
             return cls(first, torch.cat([part.rows for part in parts]))

@@ -99,7 +99,7 @@ class PictureTable:
         return replace(self.table, frame=frame, notes=notes), beside[good]
 
     def _bad(self, bad: Mapping[int, str]) -> str:
-        """Return how many images cannot be read, and the first of them."""
+        """Return the number of unreadable images, and the first of them."""
         row, reason = next(iter(bad.items()))
         count, every = plural(len(bad), "image"), f"{len(self.cells):,}"
         first = shown_cell(self.cells[row], row)

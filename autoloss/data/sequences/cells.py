@@ -38,7 +38,7 @@ class Tokens:
 
     @classmethod
     def joined(cls, parts: Sequence[Tokens]) -> Tokens:
-        """Return the sequences of several tables, one table after the other."""
+        """Return the concatenated sequences of several tables."""
         if len(parts) == 1:
             return parts[0]
         features: dict[str, NDArray[Any]] = {}

@@ -38,7 +38,7 @@ class SequenceInputs:
 
     @classmethod
     def joined(cls, parts: Sequence[SequenceInputs]) -> SequenceInputs:
-        """Return the sequences of several parts, one part after the other."""
+        """Return the concatenated sequences of several parts."""
         sizes = [len(part.of_kind) for part in parts]
         first = [sum(sizes[:place]) for place in range(len(parts))]
         return cls(
@@ -132,7 +132,7 @@ class Windows:
         Args:
             lengths: The tokens of each sequence.
             reach: Tokens to each side of the own tokens.
-            longest: Own tokens of a window at most.
+            longest: The most own tokens of a window.
 
         Shape:
             lengths (N,).

@@ -107,7 +107,7 @@ class TensorInputs:
 
     @classmethod
     def joined(cls, parts: Sequence[TensorInputs]) -> TensorInputs:
-        """Return the rows of several parts, one part after the other."""
+        """Return the concatenated rows of several parts."""
         stores = list({id(part.store): part.store for part in parts}.values())
         if len(stores) == 1:
             return replace(parts[0], rows=torch.cat([part.rows for part in parts]))

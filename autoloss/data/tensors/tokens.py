@@ -40,7 +40,7 @@ class TokenTensorInputs:
 
     @classmethod
     def joined(cls, parts: Sequence[TokenTensorInputs]) -> TokenTensorInputs:
-        """Return the sequences of several parts, one part after the other."""
+        """Return the concatenated sequences of several parts."""
         names = parts[0].tensors
         return cls(
             {name: torch.cat([part.tensors[name] for part in parts]) for name in names},

@@ -191,7 +191,7 @@ def _are_equal(everything: Mapping[str, Tensor], first: nn.Module, second: nn.Mo
 def _stacked_behaviour(
     network: ModuleNetwork, batch: Features, several: Features
 ) -> tuple[str, bool]:
-    """Return why candidates cannot be stacked, and whether they equal single candidates.
+    """Return the reason why candidates cannot be stacked, and whether they equal single ones.
 
     Args:
         network: The network.
@@ -228,7 +228,7 @@ def _stacked_behaviour(
 
 
 def _refusal(error: BaseException) -> str:
-    """Return why a module cannot be stacked: the message of vmap without its advice."""
+    """Return the reason why a module cannot be stacked: the message of vmap without its advice."""
     text = first_line(error)
     if _SLOW in text:
         return f"torch.func.vmap has no rule for {text.rpartition('aten::')[2].split('.')[0]}"

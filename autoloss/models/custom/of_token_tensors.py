@@ -21,7 +21,7 @@ from autoloss.models.tokens import around_tokens
 _AROUND = "(around)"
 """The name of the tokens around each token, which no tensor of a data set has."""
 _TOKENS = 32
-"""Tokens of a sequence in a sample, at most."""
+"""The most tokens of a sequence in a sample."""
 
 
 class OwnTokenTensorNetwork(ModuleNetwork):

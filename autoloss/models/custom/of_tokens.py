@@ -19,7 +19,7 @@ from autoloss.models.network import Features, StepInputs, StepOutputs
 from autoloss.models.tokens import around_tokens
 
 _TOKENS = 32
-"""Tokens of a sequence in a sample, at most."""
+"""The most tokens of a sequence in a sample."""
 
 
 class OwnTokenNetwork(ModuleNetwork):

@@ -41,7 +41,7 @@ class Bin:
 
     @property
     def is_outside(self) -> bool:
-        """Return whether the accuracy lies outside the band."""
+        """Return whether the accuracy is outside the band."""
         return not self.low <= self.accuracy <= self.high
 
 
@@ -55,7 +55,7 @@ class ReliabilityInfo:
 
     @property
     def outside(self) -> int:
-        """Return how many bins lie outside their band."""
+        """Return the number of bins outside their band."""
         return sum(one.is_outside for one in self.bins)
 
 

@@ -31,7 +31,7 @@ class TailsInfo:
 
     @property
     def outside(self) -> int:
-        """Return how many bins lie outside their band."""
+        """Return the number of bins outside their band."""
         return sum(one.is_outside for one in self.bins)
 
 

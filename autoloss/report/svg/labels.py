@@ -33,7 +33,7 @@ class Box:
     bottom: float
 
     def holds(self, point: tuple[float, float]) -> bool:
-        """Return whether a point lies in it."""
+        """Return whether it contains a point."""
         return self.left <= point[0] <= self.right and self.top <= point[1] <= self.bottom
 
     def common(self, other: Box) -> float:
