@@ -116,7 +116,7 @@ def search(
         image_size: The longest side in pixels at which images are read; by default that of the
             median image, 64 at most.
         skip_bad: Leave out images that cannot be read, instead of refusing them.
-        features: A frozen network that turns images, or the texts of a column (the one of kind
+        features: A frozen network that turns images, or the texts of a column (the column of kind
             ``"text"``), into vectors, which the candidates learn from: ``"timm:NAME"``,
             ``"torchvision:NAME"``, ``"hf:NAME"`` or ``"st:NAME"`` (for the last two also a
             folder), or ``"FILE.py:NAME"``, a function that returns a vector for each of a list of
@@ -189,8 +189,8 @@ def search(
             On Ray, the number of workers on all nodes; ``"auto"`` for one per GPU, or per CPU.
         executor: ``"local"``, or ``"ray"`` to train on a Ray cluster (``pip install
             "autoloss[ray]"``). The trials do not depend on it.
-        address: The address of the cluster: ``"auto"`` for the one that runs on this machine,
-            ``"HOST:PORT"`` or ``"ray://HOST:PORT"``; by default one is started on this machine
+        address: The address of the cluster: ``"auto"`` for the cluster that runs on this machine,
+            ``"HOST:PORT"`` or ``"ray://HOST:PORT"``; by default a cluster starts on this machine
             for the search.
         ship: The model to ship: ``"blend"``, a weighted mean of finalists; ``"verdict"``, the
             recommended loss; ``"best"``, the admissible finalist with the lowest
@@ -323,7 +323,7 @@ def resume(
         test: See `data`.
         ood: See `data`.
         metric: The function, if the study's metric is a function.
-        teacher: The teacher, if the study began with one that was not given as a folder.
+        teacher: The teacher, if the study began with a teacher that was not a folder.
         losses: Your own losses, if the study began with some that no file holds, or whose file
             has moved.
         metrics: Your own metrics, likewise.
@@ -373,12 +373,12 @@ def join(
         study: Its name, or its folder.
         storage: URL of its database. Without a database all processes share the folder `out`.
         out: The folder of all studies on this machine.
-        data: The data, if their path is another one here; the fingerprint must be the same.
+        data: The data, if their path differs here; the fingerprint must be the same.
         valid: See `data`.
         test: See `data`.
         ood: See `data`.
         metric: The function, if the study's metric is a function.
-        teacher: The teacher, if its path is another one here, or it is not a file.
+        teacher: The teacher, if its path differs here, or it is not a file.
         losses: Your own losses, likewise.
         metrics: Your own metrics, likewise.
         model: Your own network, likewise.

@@ -227,7 +227,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.result_.model
 
     def _search(self, frame: pd.DataFrame, target: str | tuple[str, ...]) -> SearchResult:
-        """Search with the parameters of the estimator; without a folder, in a temporary one."""
+        """Search with the parameters of the estimator; without a folder, in a temporary folder."""
         costs = check_costs(self.cost_matrix)
         if costs is not None and has_reject(costs):
             raise InputError(

@@ -17,7 +17,7 @@ def seconds(text: str) -> float:
         text: Days, hours, minutes and seconds in this order, each at most once, or plain seconds.
 
     Raises:
-        ValueError: `text` is not a duration, or not a positive one.
+        ValueError: `text` is not a positive duration.
 
     Examples:
         >>> seconds("1h30m"), seconds("90s"), seconds("2.5")

@@ -206,7 +206,7 @@ def run_code(file: Path, source: bytes) -> types.ModuleType:
     module.__file__ = path
     sys.modules[name] = module
     try:
-        # Compiled here, because a loader would write a cache file, and read a stale one.
+        # Compiled here, because a loader would write a cache file, and read a stale file.
         exec(compile(source, path, "exec", dont_inherit=True), vars(module))
     except (Exception, SystemExit) as error:
         del sys.modules[name]

@@ -32,14 +32,14 @@ class Task:
     """The kind of label and its classes, in the order of the codes 0 .. C-1.
 
     Args:
-        kind: ``"binary"`` (two classes, the positive one has code 1), ``"multiclass"``,
+        kind: ``"binary"`` (two classes, the positive class has code 1), ``"multiclass"``,
             ``"multilabel"`` (several labels a row, each with the classes no and yes) or
             ``"sequence"`` (a class for each token of a sequence).
         classes: The labels as in the data; ``classes[code]`` is the label of a code.
         target: The name of the target column.
         are_dates: Whether the labels were moments; `classes` holds them as ISO 8601.
         names: The names of several labels, in the order of their logits; else empty.
-        constrained: Whether tags of sequences are decided so that each may follow the one before.
+        constrained: Whether tags of sequences are decided so that each may follow the tag before.
     """
 
     kind: TaskKind

@@ -97,7 +97,7 @@ class DataOptions:
         label_separator: The text between the labels of a cell; it implies ``labels_in="list"``.
         tokens: Column of the tokens of sequences, whose tags are the target; None for a table of
             rows.
-        constrained: Whether tags of entities are decided so that each may follow the one before.
+        constrained: Whether tags of entities are decided so that each may follow the tag before.
         images: Column of images: paths relative to the file, encoded images, or arrays; None
             for a table of rows, and for a folder of images.
         image_size: The longest side in pixels at which images are read; by default that of the

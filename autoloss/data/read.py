@@ -232,7 +232,7 @@ def _head(path: Path, *, label: str, name: str) -> bytes:
 def _name_beside(path: Path) -> str:
     """Return the closest name in the folder of a missing file, empty if none is close.
 
-    The endings say nothing, because most files there have the same one.
+    The endings say nothing, because most files there have the same ending.
     """
     try:
         names = {item.stem: item.name for item in sorted(path.parent.iterdir()) if item.is_file()}

@@ -207,7 +207,7 @@ def _drawn_clusters(
         raise TypeError("Rows must have clusters, but got clusters=None.")
     total = torch.bincount(mass, rows.weight, BINS).clamp_min(1e-300)
     gap = rows.correct - rows.confidence
-    # A calibrated model has the residuals of this one without the mean of each bin.
+    # A calibrated model has the residuals of this model without the mean of each bin.
     residual = gap - (torch.bincount(mass, gap * rows.weight, BINS) / total)[mass]
     cell, own = _cells(rows), torch.unique(rows.clusters, return_inverse=True)[1].numpy()
     weighted = (residual * rows.weight).numpy()

@@ -18,7 +18,7 @@ from autoloss.records.diagnosis import Kind
 LEAST_ROWS = 20
 # From this many numbers on, single precision is enough and takes half the memory.
 _SINGLE_FROM = 1 << 22
-# A probability of 0 would have an infinite log loss; this one has 27.6 nats.
+# A probability of 0 would have an infinite log loss; this probability has 27.6 nats.
 _LEAST_PROB = 1e-12
 
 

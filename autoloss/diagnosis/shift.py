@@ -92,7 +92,7 @@ class _Problem:
             for fold in range(self.n_folds):
                 if fold == without:
                     continue
-                # Zero weights for other folds are faster than selecting the rows of this one.
+                # Zero weights for other folds are faster than selecting the rows of this fold.
                 weight = weights * (folds == fold) if self.n_folds > 1 else weights
                 weighted = probs * weight[:, None].to(probs.dtype)
                 total = weighted.sum(0, dtype=torch.float64)

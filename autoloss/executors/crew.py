@@ -56,7 +56,7 @@ class Crew(ABC):
 
     @property
     def is_elsewhere(self) -> bool:
-        """Return whether the machines of workers may differ from this one."""
+        """Return whether the machines of workers may differ from this machine."""
         return False
 
     @property

@@ -55,7 +55,7 @@ def begun_early(wanted: bool) -> Iterator[None]:
 
 
 def take() -> ForkServer:
-    """Return the server that began early, or a new one.
+    """Return the server that began early, or a new server.
 
     Raises:
         OSError: No further process can start.

@@ -96,7 +96,7 @@ class RayCrew(Crew):
 
     @property
     def is_elsewhere(self) -> bool:
-        """Return True: the machines of workers may differ from this one."""
+        """Return True: the machines of workers may differ from this machine."""
         return True
 
     def coordinator(self, device: str) -> torch.device:
@@ -246,7 +246,7 @@ class RayCrew(Crew):
         return self._inbox.popleft()
 
     def replace(self, worker: int) -> str:
-        """Return how a worker has died; Ray puts another one in its place."""
+        """Return how a worker has died; Ray replaces it."""
         return self._hands[worker].why
 
     def choose_together(self, jobs: Sequence[Job], asked: int, *, at_most: int) -> Together:

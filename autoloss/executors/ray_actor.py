@@ -29,7 +29,7 @@ class Call:
 
     Args:
         life: The life of the actor that the search knows; empty if it knows none.
-        number: The number of the call; a later call ends the wait of an earlier one.
+        number: The number of the call; a later call ends the wait of an earlier call.
         first: The number of the first message in `messages`.
         messages: Messages to the worker that the search does not know to have arrived.
         heard: Messages of the worker that have arrived.
@@ -49,7 +49,7 @@ class Reply:
     """The reply of a worker.
 
     Args:
-        life: The life of the actor: another one if Ray has restarted it.
+        life: The life of the actor, which changes if Ray restarts it.
         pid: The process of the actor.
         place: The node and the device, in words.
         heard: Messages to the worker that have arrived.

@@ -74,7 +74,7 @@ class StrangerRows:
             request: The request.
             data: The data, whose columns the OOD rows must have.
             space: The space; an OOD figure among its objectives needs OOD rows.
-            origin: The records of the study that goes on; none for a new one.
+            origin: The records of the study that goes on; none for a new study.
 
         Raises:
             InputError: The OOD rows are too few or lack a column, or differ from the rows at the

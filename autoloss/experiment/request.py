@@ -60,7 +60,7 @@ class Budget:
         workers: Processes that train; ``"auto"`` for one on each free core.
         executor: ``"local"`` for this machine, ``"ray"`` for a Ray cluster; None in values that
             are given again and change nothing.
-        address: The address of the cluster; None for one that is started here.
+        address: The address of the cluster; None for a cluster that is started here.
     """
 
     metric: str | MetricFunction | Metric | None = option(None, full=full_place)
@@ -167,7 +167,7 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
         """Check that the objects that a study does not keep are given again.
 
         Raises:
-            InputError: One is missing.
+            InputError: An object is missing.
         """
         for name in self.objects:
             if getattr(self, name) is None:

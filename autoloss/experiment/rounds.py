@@ -9,7 +9,7 @@ from autoloss.experiment.teaching import border, must_teach, teach
 from autoloss.search import Study, Trial
 
 ROUNDS, MOST_ROUNDS = 4, 32
-"""The number of rounds of a small budget, and of a large one."""
+"""The number of rounds of a small and of a large budget."""
 SMALLEST_ROUND, USUAL_ROUND, LARGEST_ROUND = 8, 32, 256
 
 

@@ -73,7 +73,7 @@ def declare(
             memory and result have the shape of the logits, and the first memory is 0. The loss
             finds the new memory in ``context.memory``.
         aliases: Other names of the loss.
-        same_as: A loss that equals this one up to a factor, and is searched in its place.
+        same_as: A loss that equals this loss up to a factor, and is searched in its place.
         **parameters: Its parameters: `FloatParam`, `IntParam` or `ChoiceParam`.
 
     Raises:

@@ -94,7 +94,7 @@ class ClassFacts:
 
     @property
     def is_yes_or_no(self) -> bool:
-        """Return whether an item has the classes no and yes, of which yes is the positive one."""
+        """Return whether an item has the classes no and yes, of which yes is positive."""
         return self.task in YES_OR_NO
 
     @property

@@ -45,7 +45,7 @@ _FILES: dict[str, OwnFile] = {}
 def register(loss: Loss) -> Loss:
     """Register a custom loss by its name in this process, like the losses of autoloss.
 
-    A loss that is declared again, with the same name in the same place, replaces the earlier one.
+    A loss that is declared again, with the same name in the same place, replaces the earlier loss.
 
     Args:
         loss: A loss made with `declare`.

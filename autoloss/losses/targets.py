@@ -15,7 +15,8 @@ from autoloss.core.errors import InputError
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.spec_data import SpecData
 
-# The least probability after undoing: below its smoothed share a class would have a negative one.
+# The least probability after undoing: below its smoothed share a class would have a negative
+# probability.
 FLOOR = 1e-7
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def top_label(log_probs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the confidence in the likeliest class, and whether that class is the true one.
+    """Return the confidence in the likeliest class, and whether it is the true class.
 
     Args:
         log_probs: Log probabilities, shape (K, N, C).

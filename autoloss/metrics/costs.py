@@ -96,7 +96,7 @@ def label_thresholds(costs: Tensor) -> Tensor:
         costs: A cost matrix of no and yes for each of several labels.
 
     Raises:
-        InputError: A wrong decision is not dearer than the right one.
+        InputError: A wrong decision is not dearer than the right decision.
 
     Shape:
         costs (L, 2, 2), result (L,), float64.

@@ -26,7 +26,7 @@ def allowed_tags(
 
     Args:
         log_probs: Log probabilities of the tags of each token.
-        follows: Whether a token stands right after the one before it, in the same sequence.
+        follows: Whether a token stands right after the token before it, in the same sequence.
         names: The tags; see `allowed_transitions`.
 
     Shape:

@@ -43,7 +43,7 @@ class EntityTags:
 def entity_tags(names: tuple[str, ...]) -> EntityTags | None:
     """Return the prefixes and types of tags; None if they do not mark entities.
 
-    Tags mark entities if one of them is ``O`` and each other one has a prefix and a type, apart by
+    Tags mark entities if one of them is ``O`` and each other tag has a prefix and a type, apart by
     a hyphen. Tags with E or S are BIOES, others with B are BIO, and I alone is IO.
 
     Examples:
@@ -79,7 +79,7 @@ def entity_ends(tags: IntArray, follows: NDArray[np.bool_], known: EntityTags) -
 
     Args:
         tags: The tag of each token.
-        follows: Whether a token stands right after the one before it, in the same sequence.
+        follows: Whether a token stands right after the token before it, in the same sequence.
         known: The prefixes and types of the tags.
 
     Shape:
@@ -116,7 +116,7 @@ def entity_marks(
     Args:
         true: The true tag of each token.
         decided: The decided tag.
-        follows: Whether a token stands right after the one before it, in the same sequence.
+        follows: Whether a token stands right after the token before it, in the same sequence.
         known: The prefixes and types of the tags.
 
     Shape:

@@ -60,7 +60,7 @@ def overlap_parts(
     Args:
         true: The true tag of each token.
         decided: The decided tag.
-        follows: Whether a token stands right after the one before it, in the same sequence.
+        follows: Whether a token stands right after the token before it, in the same sequence.
 
     Shape:
         each (U,), also of the result.

@@ -44,7 +44,8 @@ class _Convolution(Function):
 
     On a CPU, products of unfolded patches take twice as long in bfloat16 and four times in
     float32; one grouped convolution takes as long as the loop, but rounds by the number of groups.
-    The gradient of a weight rounds by the number of threads, so each candidate has a single one.
+    The gradient of a weight rounds by the number of threads, so each candidate has a single
+    thread.
     """
 
     @staticmethod

@@ -11,7 +11,8 @@ from autoloss.core.errors import InputError
 from autoloss.readout.table import ScoreTable
 from autoloss.readout.temperature import LOG_BETA_BOUND, Optimum, solve
 
-# A Newton correction of size d leaves about d ** 3 / 2 nats: 1e-6 here. A larger one is iterated.
+# A Newton correction of size d leaves about d ** 3 / 2 nats: 1e-6 here. A larger correction is
+# iterated.
 _LARGEST_CORRECTION = 0.01
 
 

@@ -11,7 +11,7 @@ from autoloss.readout.temperature import LOG_BETA_BOUND
 
 FEW_YES = 50
 """So many rows of a label's rarer answer count as much as the temperature of all labels."""
-# A label's temperature is at most this far from the shared one, in its logarithm.
+# A label's temperature is at most this far from the shared temperature, in its logarithm.
 _FARTHEST = 1.5
 _STEPS = 4
 # A Newton step leaves an error of about its square.

@@ -25,7 +25,7 @@ class Predictions:
     Args:
         log_probs: Log probabilities, shape (K, N, C).
         example_log_loss: Their negative at the true class in nats, shape (K, N).
-        wrong: Whether the most probable class is not the true one, shape (K, N).
+        wrong: Whether the most probable class is not the true class, shape (K, N).
         log_odds: For items of no and yes, the log odds of yes before the temperature, shape
             (K, N). They rank as the shipped model does; cross-fitted probabilities do so within a
             fold only. None for other classes.

@@ -62,7 +62,7 @@ class ReadoutRow:
         name: The source of the scores.
         has_temperature: Whether a temperature was fitted too.
         log_loss: Mean log loss in nats; cross-fitted if anything is fitted.
-        gain: Log loss as given less this one: above 0 it is better.
+        gain: Log loss as given less this log loss: above 0 it is better.
         low: Lower end of the 95 % interval of the gain (paired bootstrap).
         high: Upper end of it.
         temperature: The divisor of the scores, fitted on all rows; 1 for none.

@@ -225,7 +225,7 @@ class Ranking:
     """The ranking of the rows of two classes by challenger and tuned cross-entropy.
 
     Args:
-        positives: Rows of the positive class, the second one.
+        positives: Rows of the positive class, the second class.
         negatives: The other rows.
         challenger: Curves of the challenger.
         baseline: Curves of tuned cross-entropy.

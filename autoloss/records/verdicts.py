@@ -205,7 +205,7 @@ class Refit:
 class Gain:
     """One step from default cross-entropy to the challenger, on the rows of the verdict.
 
-    The changes are from the step before and NaN in the first one; the ends are the ends of their
+    The changes are from the step before and NaN in the first step; the ends are the ends of their
     95 % intervals by the paired bootstrap.
 
     Args:

@@ -50,7 +50,7 @@ _SYMBOLS = tuple(SYMBOL_PATHS)
 # Plotly's symbols of one size have different areas; with these they look alike.
 _SIZES = {"square": 0.95, "diamond": 1.15, "triangle-up": 1.3, "triangle-down": 1.3, "cross": 1.25}
 
-# Families of the default space keep their place in every report; others get a free one.
+# Families of the default space keep their place in every report; others get a free place.
 _PLACES = (
     "brier",
     "focal",

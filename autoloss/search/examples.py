@@ -139,7 +139,7 @@ class ExampleFiles:
             )
 
     def _is_here(self, path: Path) -> bool:
-        """Return whether a file is in the folder; one that another machine wrote is fetched."""
+        """Return whether a file is in the folder; a file that another machine wrote is fetched."""
         if path.is_file():
             return True
         content = None if self._shelf is None else self._shelf.read(f"{FOLDER}/{path.name}")

@@ -71,7 +71,7 @@ class JournalFile(BaseJournalBackend):
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep other processes from writing while this one reads and writes a few entries."""
+        """Keep other processes from writing while this process reads and writes a few entries."""
         with self._locked():
             self._is_alone = True
             try:

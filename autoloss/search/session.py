@@ -177,7 +177,7 @@ class StudySession:
             name: The task.
 
         Returns:
-            The lease of the living worker that has it; None if this one has it.
+            The lease of the living worker that has it; None if this worker has it.
         """
         ledger = self.opened.ledger
         with self._lock:
@@ -240,7 +240,7 @@ class StudySession:
             return self.opened.ledger.settle(key, value)
 
     def note(self, key: str, value: Any) -> None:
-        """Write a fact of the study in place of an earlier one."""
+        """Write a fact of the study in place of an earlier fact."""
         with self._lock:
             self.opened.ledger.set_attribute(key, value)
 

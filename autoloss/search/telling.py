@@ -151,7 +151,7 @@ class Teller:
         """Add a point to a trial's learning curve.
 
         Returns:
-            Reports since the best one; None if the trial diverged.
+            Reports since the best report; None if the trial diverged.
         """
         logits, items = told(val_logits, val_labels, self.scorer.facts, part="val")
         if not bool(torch.isfinite(logits).all()):

@@ -27,7 +27,7 @@ class Asked:
         nuisance: Settings besides the loss.
         origin: ``"default"``, ``"quota"`` or ``"sampler"``.
         lease: The lease of its worker, as `Lease.to_dict`.
-        retry_of: Number of the lost trial that this one repeats.
+        retry_of: Number of the lost trial that this trial repeats.
         widened: Ends of the ranges that were wider than the space's, by key.
     """
 

@@ -43,7 +43,7 @@ PALETTE = (
     "#117733",
 )
 
-# Each family of the catalogue has its own colour, the commonest a plain one; custom losses
+# Each family of the catalogue has its own colour, the commonest a plain colour; custom losses
 # take a colour by a hash.
 _PLACES = (
     *("cross_entropy", "focal", "brier", "generalized_cross_entropy", "poly1", "power"),

@@ -1,4 +1,4 @@
-"""Writes the trials of a process that joined a study, below the run that another one created."""
+"""Writes the trials of a process that joined a study, below the run of another process."""
 
 from __future__ import annotations
 

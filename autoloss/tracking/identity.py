@@ -44,7 +44,7 @@ class Identity:
 
 
 def read_identity(folder: Path) -> Identity:
-    """Return the identity stored in a study's folder, or a new one.
+    """Return the identity stored in a study's folder, or a new identity.
 
     A folder may come from an untrusted source: an address that its user has never tracked to on
     this machine is forgotten, so that nothing is sent there.
@@ -76,7 +76,7 @@ def of_processes(own: Identity, shared: Identity | None) -> Identity:
 
     Args:
         own: That of this process's folder.
-        shared: The one that the processes agree on; None for none.
+        shared: The identity that the processes agree on; None for none.
     """
     if shared is None or shared.study_id == own.study_id:
         return own

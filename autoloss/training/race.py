@@ -70,7 +70,7 @@ class Race:
     def staying(self, rung: int, wave: int) -> list[int]:
         """Return the slots of a wave that continue after a rung, the best first.
 
-        They are compared with all trials that reached the rung in their wave or an earlier one.
+        They are compared with all trials that reached the rung in their wave or an earlier wave.
         Add all trials of the wave before you ask.
         """
         seen = [one for one in self._passages.get(rung, {}).values() if one.wave <= wave]

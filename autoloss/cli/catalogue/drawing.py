@@ -93,7 +93,7 @@ class _Scale:
         return cls(max(min(low, 0.0), -high / 3.0), high, False)
 
     def share(self, value: float) -> float:
-        """Return the height of a value, 0 at the lower edge and 1 at the upper one."""
+        """Return the height of a value, 0 at the lower edge and 1 at the upper edge."""
         if self.log:
             if value <= 0.0:
                 return -1.0

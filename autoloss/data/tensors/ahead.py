@@ -38,7 +38,7 @@ class ReadAhead:
         )
 
     def take(self, line: Line) -> Mapping[str, Tensor] | None:
-        """Return a mini-batch if it is the next one; otherwise None, and nothing is lost."""
+        """Return a mini-batch if it is next; otherwise None, and nothing is lost."""
         if not self._lines or self._lines[0] != line:
             return None
         self._lines.popleft()

@@ -100,7 +100,7 @@ def check_options(options: DataOptions) -> None:
     """Refuse options that only tables and files have.
 
     Raises:
-        InputError: One is given.
+        InputError: Such an option is given.
     """
     for name in _UNREAD:
         if getattr(options, name) not in (getattr(NO_OPTIONS, name), []):

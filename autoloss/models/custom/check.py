@@ -281,7 +281,7 @@ def _random_state(device: torch.device, seed: int | None = None) -> Tensor:
 
 
 def _one_of(network: ModuleNetwork, batch: Features, number: int) -> Features:
-    """Return one of G batches; a single one is that of all candidates."""
+    """Return one of G batches; all candidates share a single batch."""
     if len(network.like(batch)) == 1:
         return batch
     return batch.each(lambda values: values[number : number + 1])

@@ -80,7 +80,7 @@ def focus(
     Args:
         values: Values on the axis; values that are not finite are left out.
         keep: Values that must be seen.
-        lower_is_better: Which side is the good one.
+        lower_is_better: Which side is better.
 
     Returns:
         The range with 6 % of air on both sides.

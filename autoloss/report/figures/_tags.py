@@ -161,7 +161,7 @@ def _traces(
 
 
 def _runs(own: tuple[int, ...], tags: list[str]) -> Iterator[tuple[int, int, int]]:
-    """Yield start, end and first tag of each run of a type; B begins a new one."""
+    """Yield start, end and first tag of each run of a type; B begins a new run."""
     start = 0
     for place in range(1, len(own) + 1):
         goes_on = (

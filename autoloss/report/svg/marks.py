@@ -74,7 +74,7 @@ def _lines(
 def _line(
     trace: dict[str, Any], points: list[tuple[Any, Any]], x: Axis, y: Axis, name: str
 ) -> str:
-    """Return a line through the points, with gaps where one is missing."""
+    """Return a line through the points, with gaps where a point is missing."""
     steps, pen = [], "M"
     before = None
     is_stair = trace["line"].get("shape") == "hv"
