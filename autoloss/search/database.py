@@ -8,10 +8,11 @@ and large files are written in parts.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
@@ -40,19 +41,30 @@ _files = sql.Table(
     sql.Column("content", sql.LargeBinary((1 << 32) - 1), nullable=False),
 )
 _LOCK, _FREE = "ask", ""
+_OF_STUDIES = "study_directions"
+"""A table of Optuna."""
 
 
-def lost_file(url: str) -> Path | None:
-    """Return the file of an SQLite database that does not exist; None for any other database.
+def why_no_study(url: str, options: Mapping[str, Any]) -> str:
+    """Return the reason why a database has no study, in half a sentence; empty if it may have one.
 
-    A connection would create it.
+    It changes nothing there; Optuna would create the file of SQLite, and its tables.
+
+    Args:
+        url: The database.
+        options: Options of the engine.
     """
     place = sql.make_url(url)
     name = place.database
-    # SQLite's own URIs may ask that a file is not created.
-    if place.get_backend_name() != "sqlite" or not name or name.startswith((":memory:", "file:")):
-        return None
-    return None if Path(name).exists() else Path(name)
+    # SQLite's own URIs say whether to create a file.
+    is_file = name and not name.startswith((":memory:", "file:"))
+    if place.get_backend_name() == "sqlite" and is_file and not Path(str(name)).exists():
+        return f"there is no file {str(Path(str(name)).absolute())!r}"
+    engine = sql.create_engine(url, **options)
+    try:
+        return "" if sql.inspect(engine).has_table(_OF_STUDIES) else "it has no studies"
+    finally:
+        engine.dispose()
 
 
 class SharedTables:

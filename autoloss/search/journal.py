@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 from autoloss.core.errors import InputError, StudyExistsError, StudyNotFoundError
 from autoloss.core.secrets import redacted
 from autoloss.data.messages import one_line
-from autoloss.search.database import SharedTables, lost_file
+from autoloss.search.database import SharedTables, why_no_study
 from autoloss.search.journal_file import BrokenJournal, JournalFile
 from autoloss.search.naming import JOURNAL
 from autoloss.search.sampler import Direction, quiet
@@ -115,11 +115,10 @@ class Ledger:
         if url is None and not (folder / JOURNAL).is_file():
             raise missing
         with _reaching(url, folder):
-            lost = lost_file(url) if url else None
-        if lost:
+            why = why_no_study(url, _connection(url)) if url else ""
+        if why:
             raise StudyNotFoundError(
-                f"storage must be the database of a study, but got storage={where!r}: there is no "
-                f"file {str(lost.absolute())!r}."
+                f"storage must be the database of a study, but got storage={where!r}: {why}."
             )
         storage, file = _connect(folder, url)
         try:

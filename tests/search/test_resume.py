@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -221,8 +223,18 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path):
         Study.open("s", out=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
     # A database in memory is new to every process.
-    with pytest.raises(StudyNotFoundError, match="A study must exist"):
+    with pytest.raises(StudyNotFoundError, match=r"it has no studies\.$"):
         Study.open("s", out=tmp_path / "out", storage="sqlite:///:memory:")
+
+
+def test_a_database_of_another_program_gets_no_table(tmp_path):
+    file = tmp_path / "other.db"
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("create table alembic_version (version_num)")
+    before = file.read_bytes()
+    with pytest.raises(StudyNotFoundError, match=r"it has no studies\.$"):
+        Study.open("s", out=tmp_path / "out", storage=f"sqlite:///{file.as_posix()}")
+    assert file.read_bytes() == before
 
 
 def test_a_process_that_another_one_overtakes_asks_again(tmp_path, monkeypatch):
