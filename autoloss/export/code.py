@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +18,7 @@ from autoloss.core.templates import code_templates
 from autoloss.data import cells, dates, marks, numbers, text, values
 from autoloss.data.signature import by_name
 from autoloss.data.text import TextColumn
-from autoloss.export.literals import literal, log_shares, plain
+from autoloss.export.literals import Weights, literal, log_shares, plain
 from autoloss.export.model_parts import decision_of, table_networks
 from autoloss.export.readout_code import ReadoutCode
 from autoloss.export.tag_code import tagger_source, tagger_tensors
@@ -80,6 +81,8 @@ _TYPES = {
 def write_code(classifier: Classifier, file: Path) -> tuple[Path, ...]:
     """Write a model as Python code, and its weights as safetensors of the same name.
 
+    The code refuses other weights, because a kill may leave one file of two exports each.
+
     Returns:
         The files.
 
@@ -87,25 +90,19 @@ def write_code(classifier: Classifier, file: Path) -> tuple[Path, ...]:
         InputError: If the model has a custom network, or its loss has no source.
     """
     tensors = file.with_suffix(".safetensors")
-    if classifier.task.kind == "sequence":
-        source, loaded = tagger_source(classifier, file, tensors), tagger_tensors(classifier)
-    else:
-        networks = table_networks(classifier, "code")
-        source = _source(classifier, networks, file, tensors)
-        loaded = _tensors(classifier, networks)
+    is_tagger = classifier.task.kind == "sequence"
+    loaded = tagger_tensors(classifier) if is_tagger else _tensors(classifier)
     with replacing(file) as part, replacing(tensors) as weights:
-        part.write_text(source, encoding="utf-8", newline="\n")
         save_tensors(loaded, weights)
+        made = Weights(tensors.name, hashlib.sha256(weights.read_bytes()).hexdigest())
+        source = (tagger_source if is_tagger else _source)(classifier, file, made)
+        part.write_text(source, encoding="utf-8", newline="\n")
     return file, tensors
 
 
-def _source(
-    classifier: Classifier,
-    networks: tuple[TableNetwork, ...],
-    file: Path,
-    tensors: Path,
-) -> str:
+def _source(classifier: Classifier, file: Path, weights: Weights) -> str:
     """Return the text of the code."""
+    networks = table_networks(classifier, "code")
     readouts, decision = ReadoutCode(classifier), decision_of(classifier)
     has_text = any(
         isinstance(column, TextColumn)
@@ -121,8 +118,9 @@ def _source(
             target=plain(classifier.task.target),
             version=version("autoloss"),
             needs=f"{needs}, and scikit-learn for its free text" if has_text else needs,
-            weights=plain(tensors.name),
-            weights_name=repr(tensors.name),
+            weights=plain(weights.name),
+            weights_name=repr(weights.name),
+            weights_sha256=repr(weights.sha256),
             stem=plain(file.stem),
             rule=decision["rule"],
             n_members=f"{count} training runs" if count > 1 else "one training run",
@@ -206,8 +204,9 @@ def _constants(classifier: Classifier) -> list[dict[int, list[float]]]:
     return found
 
 
-def _tensors(classifier: Classifier, networks: tuple[TableNetwork, ...]) -> dict[str, Tensor]:
+def _tensors(classifier: Classifier) -> dict[str, Tensor]:
     """Return the tensors that the code loads, by name."""
+    networks = table_networks(classifier, "code")
     found: dict[str, Tensor] = {}
     for place, encoding in enumerate(_encodings(classifier)):
         found |= {f"encoding.{place}.{key}": one for key, one in encoding.to_state()[1].items()}

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import math
 import pprint
+from dataclasses import dataclass
 from typing import Any
 
 from autoloss.inference.classifier import Classifier
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weights of an export as code.
+
+    Args:
+        name: The name of their file.
+        sha256: The digest of the file.
+    """
+
+    name: str
+    sha256: str
 
 
 def literal(value: Any) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 from autoloss.core.templates import code_templates
 from autoloss.data.sequences import encode
 from autoloss.data.sequences.encode import SequenceEncoding, TokenNumbers
-from autoloss.export.literals import literal, log_shares, plain
+from autoloss.export.literals import Weights, literal, log_shares, plain
 from autoloss.export.model_parts import decision_of, token_networks
 from autoloss.export.readout_code import ReadoutCode
 from autoloss.inference.classifier import Classifier
@@ -37,13 +37,13 @@ _TYPES = {
 }
 
 
-def tagger_source(classifier: Classifier, file: Path, tensors: Path) -> str:
+def tagger_source(classifier: Classifier, file: Path, weights: Weights) -> str:
     """Return the code of a model of sequences.
 
     Args:
         classifier: The model.
         file: The file of the code.
-        tensors: The file of its weights.
+        weights: The file of its weights.
 
     Raises:
         InputError: If the model has a custom network, or its loss has no source.
@@ -63,8 +63,9 @@ def tagger_source(classifier: Classifier, file: Path, tensors: Path) -> str:
         .render(
             target=plain(classifier.task.target),
             version=version("autoloss"),
-            weights=plain(tensors.name),
-            weights_name=repr(tensors.name),
+            weights=plain(weights.name),
+            weights_name=repr(weights.name),
+            weights_sha256=repr(weights.sha256),
             stem=plain(file.stem),
             letters=all(one.letters for one in encodings),
             rule=rule,

@@ -206,15 +206,28 @@ def test_the_torch_program_gives_the_probabilities_of_the_model(tmp_path, name) 
         assert [known["classes"][place] for place in code.tolist()] == wanted
 
 
-def test_the_tables_of_another_torch_program_are_recognised(tmp_path, monkeypatch) -> None:
-    file, tables = tmp_path / "model.pt2", tmp_path / "model.json"
+def is_torch_pair(file: Path) -> bool:
+    known = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+    return known["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
 
-    def is_pair() -> bool:
-        known = json.loads(tables.read_text(encoding="utf-8"))
-        return known["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
 
-    export(make_classifier(), "torch", file)
-    assert is_pair()
+def is_code_pair(file: Path) -> bool:
+    names = {"__file__": str(file), "__name__": "__main__"}
+    try:
+        exec(compile(file.read_text("utf-8"), str(file), "exec"), names)
+    except ImportError as error:
+        return "export the model again" not in str(error)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("form", "ending", "is_pair"), [("torch", "pt2", is_torch_pair), ("code", "py", is_code_pair)]
+)
+def test_files_of_two_exports_are_recognised(tmp_path, monkeypatch, form, ending, is_pair) -> None:
+    file = tmp_path / f"model.{ending}"
+    old, new = (make_classifier(make_frame(seed=seed)) for seed in (0, 1))
+    export(old, form, file)
+    assert is_pair(file)
     move, moved = Path.replace, []
 
     def killed_between(part: Path, target: Path) -> Path:
@@ -226,12 +239,12 @@ def test_the_tables_of_another_torch_program_are_recognised(tmp_path, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", killed_between)
         with pytest.raises(KeyboardInterrupt):
-            export(make_classifier(temperature=0.5), "torch", file)
+            export(new, form, file)
     assert len(moved) == 1
-    assert not is_pair()
-    export(make_classifier(temperature=0.5), "torch", file)
-    assert is_pair()
-    assert sorted(tmp_path.iterdir()) == [tables, file]
+    assert not is_pair(file)
+    export(new, form, file)
+    assert is_pair(file)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 RUN = """
