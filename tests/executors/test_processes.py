@@ -82,8 +82,8 @@ def test_waiting_ends_when_the_workers_have_started_or_died() -> None:
         crew.wait(0.0)
         os.kill(crew.pids[0], signal.SIGKILL)
         began = time.monotonic()
-        crew.wait(PATIENCE_SECONDS)
-        assert time.monotonic() - began < PATIENCE_SECONDS
+        crew.wait(10 * PATIENCE_SECONDS)
+        assert time.monotonic() - began < 5 * PATIENCE_SECONDS
         assert all(worker.started.is_set() for worker in crew._workers)
         assert is_running(crew.pids[1])
 
