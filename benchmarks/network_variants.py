@@ -291,7 +291,7 @@ class Averaging(optimiser.RowAdamW):
         """Return the optimiser of the rows at `kept` alone."""
         chosen = list(kept)
         other = object.__new__(Averaging)
-        other._shares = self._shares
+        other._shares, other._pool = self._shares, self._pool
         other._begin(
             self.rows[chosen],
             self._rates[:, chosen],
