@@ -1,7 +1,7 @@
 """The training speed compared with usual loops: `autoloss bench`, and its report.
 
     python -m benchmarks.speed [--together 32] [--repeats 5] [--seconds 300] [--report]
-    python -m benchmarks.speed --report --only floor
+    python -m benchmarks.speed --report --only floor|start
 
 Unlike the installed command, the loop of the tutorials here has an Optuna study and an MLflow run
 for every trial, and the floor of a step is measured too. `--report` writes README.md in
@@ -16,7 +16,7 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ import torch
 
 from autoloss.bench import BenchPlan, machine, measure
 from autoloss.bench.loops import train_as_tutorials
+from autoloss.bench.measure import of_start
 from autoloss.bench.problem import Setting
+from autoloss.bench.searches import write_table
 from autoloss.bench.text import bar_text
 from benchmarks.floor import measure_floor, to_rows, to_table
 from benchmarks.speed_page import cell_of, ending_here, write_page
@@ -59,21 +61,35 @@ def tutorial_in(folder: Path) -> Any:
     return run
 
 
-def measured(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Yield the machine and all figures so far as JSON values, after each figure."""
+def measured(
+    options: argparse.Namespace, before: Sequence[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Yield the machine and all figures so far as JSON values, after each figure.
+
+    Args:
+        options: The options of the command line.
+        before: Earlier figures, which stay where the start alone is measured.
+    """
     device = torch.device("cpu")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name)
         plan = BenchPlan(
             device,
             together=options.together,
             seconds=options.seconds,
             repeats=options.repeats,
-            tutorial=tutorial_in(Path(name)),
+            tutorial=tutorial_in(folder),
         )
-        figures: list[dict[str, Any]] = []
-        for figure in measure(plan, said=print):
-            figures.append(figure.to_dict())
-            yield {"machine": machine.describe(device), "figures": figures}
+        figures: dict[str, dict[str, Any]] = {}
+        every = measure(plan, said=print)
+        if options.only == "start":
+            figures = {one["key"]: one for one in before}
+            every = of_start(plan, write_table(folder / "table.csv"), folder)
+        for figure in every:
+            found = figure.to_dict()
+            print(f"{found['what']}: {cell_of(found)}; bar: {bar_text(found) or 'none'}")
+            figures[found["key"]] = found
+            yield {"machine": machine.describe(device), "figures": list(figures.values())}
 
 
 def main() -> None:
@@ -84,7 +100,9 @@ def main() -> None:
     parser.add_argument(
         "--seconds", type=float, default=300.0, help="approximate time limit of the figures"
     )
-    parser.add_argument("--only", choices=("figures", "floor"), help="measure a part alone")
+    parser.add_argument(
+        "--only", choices=("figures", "floor", "start"), help="measure a part alone"
+    )
     parser.add_argument("--threads", type=int, default=None, help="threads of torch")
     parser.add_argument("--report", action="store_true", help="write reports/speed")
     options = parser.parse_args()
@@ -104,12 +122,10 @@ def main() -> None:
 
     if options.only != "floor":
         # A measurement that is interrupted leaves the figures that it has; the others are open.
-        for some in measured(options):
+        for some in measured(options, found.get("figures", ())):
             found |= some
-            figure = found["figures"][-1]
-            print(f"{figure['what']}: {cell_of(figure)}; bar: {bar_text(figure) or 'none'}")
             keep()
-    if options.only != "figures":
+    if options.only in (None, "floor"):
         found["floor"] = to_rows(measure_floor(torch.device("cpu")))
         print(to_table(found["floor"]))
         keep()

@@ -83,10 +83,7 @@ def measure(
         folder = Path(name)
         table = searches.write_table(folder / "table.csv")
         said("The start of the program and of a search.")
-        yield Figure.of("help", [searches.help_seconds() for _ in plan.again(0.03)])
-        yield Figure.of(
-            "start", [searches.start_seconds(table, folder / f"{i}") for i in plan.again(0.05)]
-        )
+        yield from of_start(plan, table, folder)
         said("The network of the default space.")
         yield of_default(plan)
         left = ends - time.perf_counter()
@@ -96,6 +93,19 @@ def measure(
         said("A small search.")
         spent = searches.search_seconds(table, folder / "search", limit=left)
         yield Figure.of("outside", [spent["outside"] / spent["total"]], detail=spent)
+
+
+def of_start(plan: BenchPlan, table: Path, folder: Path) -> Iterator[Figure]:
+    """Measure the seconds of the help text, and of a search until its first training step.
+
+    Args:
+        plan: The options.
+        table: The data of the search.
+        folder: A folder for files of the searches.
+    """
+    yield Figure.of("help", [searches.help_seconds() for _ in plan.again(0.03)])
+    starts = [searches.start_seconds(table, folder / f"{i}") for i in plan.again(0.05)]
+    yield Figure.of("start", starts)
 
 
 def in_loops(plan: BenchPlan) -> Iterator[Figure]:
