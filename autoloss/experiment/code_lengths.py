@@ -151,7 +151,7 @@ def _trained(
     trained = session.train(
         divisions,
         trials,
-        seeds=[seed],
+        seeds={trial.number: [seed] for trial in trials},
         deadline=None if ends is None else ends - CLOSING_SECONDS,
         at_once=True,
     )

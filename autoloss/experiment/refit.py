@@ -175,16 +175,19 @@ def _trained(
     """Train trials on all rows, and yield them in order.
 
     Without a time limit they train together. With one they train in turn, so that the trials that
-    it cuts off are the last.
+    it cuts off are the last. No two members share a seed: nothing is compared any more, and the
+    mean of networks that differ more is better.
     """
     trials = [session.study.trial(number) for number in numbers]
     divisions = make_divisions(session, folds, trials)
-    best = selection.replication.epochs
+    best, count = selection.replication.epochs, len(folds)
+    fresh = fresh_seeds(session.study.seed, count * len(numbers))
+    seeds = {number: fresh[k * count : (k + 1) * count] for k, number in enumerate(numbers)}
     for some in [trials] if session.clock.limit is None else [[one] for one in trials]:
         yield from session.train(
             divisions,
             some,
-            seeds=fresh_seeds(session.study.seed, len(folds)),
+            seeds=seeds,
             schedules={number: lasting_epochs(best[number]) for number in numbers},
             deadline=session.clock.ends,
             at_once=True,

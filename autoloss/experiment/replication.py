@@ -126,7 +126,7 @@ def replicate(
     trained = session.train(
         divisions,
         trials,
-        seeds=fresh_seeds(study.seed, len(folds)),
+        seeds=dict.fromkeys(numbers, fresh_seeds(study.seed, len(folds))),
         epochs={n: epoch for n in numbers if (epoch := _epochs_of(records[n])) is not None},
         at_once=True,
     )

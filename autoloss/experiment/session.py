@@ -190,7 +190,7 @@ class SearchSession:
         divisions: Divisions,
         trials: Sequence[Trial],
         *,
-        seeds: Sequence[int] | None = None,
+        seeds: Mapping[int, Sequence[int]] | None = None,
         epochs: Mapping[int, int] | None = None,
         schedules: Mapping[int, int] | None = None,
         deadline: float | None = None,
@@ -203,7 +203,7 @@ class SearchSession:
         Args:
             divisions: The divisions.
             trials: The trials.
-            seeds: Seed of the training runs on each division; by default that of the study.
+            seeds: By number of the trial, its seed on each division; by default the study's.
             epochs: By number of the trial, the epoch at which it was cut off before.
             schedules: By number of the trial, the epochs of its schedule, if not the study's.
             deadline: When to stop, on `time.monotonic`'s clock.
@@ -230,7 +230,7 @@ class SearchSession:
         ]
 
     def train_teachers(
-        self, divisions: Divisions, trials: Sequence[Trial], seeds: Sequence[int]
+        self, divisions: Divisions, trials: Sequence[Trial], seeds: Mapping[int, Sequence[int]]
     ) -> list[Trained]:
         """Train trials as teachers, whose epochs tell nothing of the search's pace."""
         is_searching = self.standing.phase == "search"
@@ -255,7 +255,7 @@ class SearchSession:
         self,
         divisions: Divisions,
         trials: Sequence[Trial],
-        seeds: Sequence[int] | None,
+        seeds: Mapping[int, Sequence[int]] | None,
         epochs: Mapping[int, int],
         schedules: Mapping[int, int],
     ) -> list[Candidate]:
@@ -266,7 +266,7 @@ class SearchSession:
                 lr=trial.lr,
                 weight_decay=trial.weight_decay,
                 dropout=trial.dropout,
-                seed=trial.seed if seeds is None else seeds[fold],
+                seed=trial.seed if seeds is None else seeds[trial.number][fold],
                 epochs=epochs.get(trial.number),
                 schedule=schedules.get(trial.number),
                 fold=fold,

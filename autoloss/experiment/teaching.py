@@ -215,7 +215,9 @@ def _learnt(session: SearchSession, fold: Fold, numbers: Sequence[int]) -> Tenso
     trials = [study.trial(number) for number in numbers]
     folds = data.crossed(fold, PARTS, seed=study.seed)
     divisions = make_divisions(session, folds, trials)
-    trained = session.train_teachers(divisions, trials, fresh_seeds(study.seed, len(folds)))
+    seeds = fresh_seeds(study.seed, len(folds))
+    numbers = [trial.number for trial in trials]
+    trained = session.train_teachers(divisions, trials, dict.fromkeys(numbers, seeds))
     place_of = {int(row): place for place, row in enumerate(fold.train.rows.tolist())}
     tags = fold.train.targets
     n_items = len(tags.values) if isinstance(tags, Ragged) else len(tags)

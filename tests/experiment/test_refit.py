@@ -324,3 +324,20 @@ def test_where_time_is_short_fewer_members_are_trained_again(
     if members:
         assert result.model.temperature != own.temperature
     assert np.isfinite(result.model.predict_proba(FRAME)).all()
+
+
+def test_no_two_members_share_a_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        HeldOutFinalists, "blend", lambda self, rows: {self.numbers[0]: 0.3, self.numbers[1]: 0.7}
+    )
+    seen: list[int] = []
+    train = SearchSession.train
+
+    def watch(self: SearchSession, divisions: Any, trials: Any, **options: Any) -> Any:
+        if not len(divisions.targets):
+            seen.extend(seed for one in trials for seed in options["seeds"][one.number])
+        return train(self, divisions, trials, **options)
+
+    monkeypatch.setattr(SearchSession, "train", watch)
+    result = search(tmp_path, name="seeds", refit=True, ship="blend")
+    assert len(seen) == len(set(seen)) == len(result.model.members) == 4
