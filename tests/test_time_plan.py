@@ -187,12 +187,17 @@ def test_the_last_training_on_all_rows_is_given_up_last() -> None:
     plans = [work.within(share * whole.seconds) for share in (1.0, 0.3, 0.1, 0.05, 0.04, 0.0)]
     assert all(p.finals.refit or p.finals == work.smallest(p.trials) for p in plans)
     assert [p.finals.refit for p in plans] == [True] * 5 + [False]
-    # Two trials of a blend, two members of each, whose training must not be cut off.
-    alone = work.population_seconds(2, epochs=20, size=1.25)
-    with_it, without = (
-        work.final_seconds(replace(plans[1].finals, refit=refit), 20) for refit in (True, False)
-    )
-    assert with_it - without == pytest.approx(REFIT_MARGIN * 2 * alone)
+    # All members of a blend have time to train again: of four trials where families are trained,
+    # of two where there are the sides of the verdict alone.
+    assert {bool(plan.finals.finalists) for plan in plans[:5]} == {True, False}
+    for plan in plans[:5]:
+        alone = work.population_seconds(plan.finals.replicates, epochs=plan.epochs, size=1.25)
+        with_it, without = (
+            work.final_seconds(replace(plan.finals, refit=refit), plan.epochs)
+            for refit in (True, False)
+        )
+        trials = 4 if plan.finals.finalists else 2
+        assert with_it - without == pytest.approx(REFIT_MARGIN * trials * alone)
 
 
 def test_a_trial_of_a_race_costs_a_third_of_a_whole_one() -> None:

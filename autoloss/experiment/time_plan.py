@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from autoloss.experiment.finals import Finals, refit_members
+from autoloss.experiment.finals import Finals
 from autoloss.training.race import FACTOR, rungs
 from autoloss.verdict.coverage import ENOUGH_TRIALS, LEAST_SHARE
 
@@ -36,8 +36,8 @@ LEAST_FINALISTS, LEAST_REPLICATES = 0, 2
 OUTER_SHARE, OUTER_MORE = 0.6, 4
 """Under a short limit an outer fold trains this share of the trials, plus this number."""
 LEAST_OUTER_TRIALS = 4
-BLENDED = 2
-"""Trials whose mean ships, as planned."""
+BLENDED, BLENDED_OF_FAMILIES = 2, 4
+"""Trials in the blend that ships, as planned: of the verdict's sides alone, and of families."""
 GROWING = 4
 """Training runs of a finalist that take as long as both losses on growing parts."""
 REFIT_MARGIN = 1.3
@@ -161,7 +161,7 @@ class Workload:
         again += finals.judged * self.predicted + self.teaching_seconds(finals, epochs)
         if finals.growing:
             again += self.population_seconds(GROWING, epochs=epochs, size=self.final_size)
-        return again + (self._least_refit_seconds(finals, epochs) if finals.refit else 0.0)
+        return again + (self._refit_seconds(finals, epochs) if finals.refit else 0.0)
 
     def taught_seconds(self, epochs: int) -> float:
         """Return the seconds that a teacher learns for a division of the search."""
@@ -179,11 +179,11 @@ class Workload:
         of_refit = self.refit_size if finals.refit else 0.0
         return self.taught_seconds(epochs) * (of_finals + of_outer + of_refit)
 
-    def _least_refit_seconds(self, finals: Finals, epochs: int) -> float:
-        """Return the seconds of the smallest training run on all rows, for the smallest blend."""
-        trials = max(1, min(finals.finalists + finals.more, BLENDED))
-        members = refit_members(trials, finals.replicates)
-        each = self.population_seconds(members, epochs=epochs, size=self.refit_size)
+    def _refit_seconds(self, finals: Finals, epochs: int) -> float:
+        """Return the seconds of the training runs on all rows, for all members of a blend."""
+        most = BLENDED_OF_FAMILIES if finals.finalists else BLENDED
+        trials = max(1, min(finals.finalists + finals.more, most))
+        each = self.population_seconds(finals.replicates, epochs=epochs, size=self.refit_size)
         return REFIT_MARGIN * trials * each
 
     def bounded(self, finals: Finals, *, trials: int) -> Finals:
