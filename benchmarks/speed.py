@@ -89,7 +89,11 @@ def measured(
             found = figure.to_dict()
             print(f"{found['what']}: {cell_of(found)}; bar: {bar_text(found) or 'none'}")
             figures[found["key"]] = found
-            yield {"machine": machine.describe(device), "figures": list(figures.values())}
+            # The page describes the machine of the figures that stay.
+            new = (
+                {} if before and options.only == "start" else {"machine": machine.describe(device)}
+            )
+            yield new | {"figures": list(figures.values())}
 
 
 def main() -> None:
