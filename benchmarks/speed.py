@@ -90,9 +90,8 @@ def measured(
             print(f"{found['what']}: {cell_of(found)}; bar: {bar_text(found) or 'none'}")
             figures[found["key"]] = found
             # The page describes the machine of the figures that stay.
-            new = (
-                {} if before and options.only == "start" else {"machine": machine.describe(device)}
-            )
+            is_part = bool(before) and options.only == "start"
+            new = {} if is_part else {"machine": machine.describe(device)}
             yield new | {"figures": list(figures.values())}
 
 
