@@ -38,8 +38,7 @@ def main(table: str, target: str, folder: str, started: float) -> None:
     are no training steps.
     """
     hook = _HOOK.format(path=str(Path(folder, "seconds").resolve()), started=started)
-    before, ending = fork_server.PROGRAM.rsplit("; ", 1)
-    fork_server.PROGRAM = f"{before}\n{hook}\n{ending}"
+    fork_server.PROGRAM = _hooked(fork_server.PROGRAM, hook)
     load = search._api
 
     def loaded() -> Any:
@@ -53,6 +52,12 @@ def main(table: str, target: str, folder: str, started: float) -> None:
     from autoloss.cli import main as program
 
     program()
+
+
+def _hooked(program: str, hook: str) -> str:
+    """Return a program with a hook before its last statement."""
+    before, ending = program.rsplit("; ", 1)
+    return f"{before}\n{hook}\n{ending}"
 
 
 def _end_with_first_step(hook: str) -> None:
@@ -71,8 +76,7 @@ def _end_with_first_step(hook: str) -> None:
         os._exit(0)
 
     pool.Pool._train = trained_here  # type: ignore[method-assign,assignment]
-    before, ending = process_crew.PROGRAM.rsplit("; ", 1)
-    process_crew.PROGRAM = f"{before}\n{hook}\n{ending}"
+    process_crew.PROGRAM = _hooked(process_crew.PROGRAM, hook)
     ProcessCrew.replace = ended  # type: ignore[method-assign]
 
 

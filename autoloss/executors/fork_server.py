@@ -21,11 +21,14 @@ from typing import BinaryIO, NoReturn
 
 IS_POSSIBLE = sys.platform == "linux"
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-PROGRAM = (
+LOADING = (
     # The search ends its workers itself.
     "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from autoloss.executors.worker import main; "
+)
+"""The program of a process that loads the program of a worker, `main`."""
+PROGRAM = LOADING + (
     "from autoloss.executors.fork_server import serve; serve(int(sys.argv[2]), main)"
 )
 _NUMBER = struct.Struct("<q")

@@ -19,7 +19,7 @@ import torch
 from autoloss.core.scratch import Scratch
 from autoloss.executors import fork_server
 from autoloss.executors.crew import Crew, UnsendableError
-from autoloss.executors.fork_server import Fork, ForkServer, one_thread
+from autoloss.executors.fork_server import LOADING, Fork, ForkServer, one_thread
 from autoloss.executors.messages import Ready, Setup, read, write
 from autoloss.executors.staffing import Staffing, Workers, staff
 from autoloss.training import Job
@@ -27,12 +27,7 @@ from autoloss.training import Job
 _ENDING_SECONDS = 5.0
 # Not `multiprocessing`, whose processes run the user's script again if it has no
 # `if __name__ == "__main__"`.
-PROGRAM = (
-    # The search ends its workers itself.
-    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from autoloss.executors.worker import main; main()"
-)
+PROGRAM = LOADING + "main()"
 
 
 class ProcessCrew(Crew):
